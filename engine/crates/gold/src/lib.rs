@@ -1,0 +1,1 @@
+//! Gold rows to Arrow and Parquet bytes; no IO.

@@ -1,0 +1,1 @@
+//! Storage: the folders of a lake, commits, refusals.
