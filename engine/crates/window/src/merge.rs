@@ -1,0 +1,301 @@
+//! Behind the shards: merged windows become Gold rows, and what spans windows is kept here once.
+
+use std::collections::BTreeMap;
+
+use engine_model::gold::{self, GoldTable, TableSchema};
+use engine_model::{Cell, Grain, Rows, Semantics, Watermark, WindowId};
+
+use crate::dimension::{Dimension, Version};
+use crate::partial::WindowPartial;
+use crate::quality::QualityPartial;
+use crate::totals::{Sums, Totals, as_str, sorted};
+
+/// Rows for each table of [`gold::tables`], by the table's place there.
+pub type GoldRows = Vec<Rows>;
+
+/// A rollup that is still open. Base windows close in order, so there is at most one a grain.
+#[derive(Debug)]
+struct OpenRollup {
+    window: WindowId,
+    totals: Totals,
+}
+
+/// Merges what shards and partitions know of closed windows and makes the rows. Keeps the catalogue, the customers and
+/// the sets of the open rollups, each once, whatever the number of shards.
+#[derive(Debug)]
+pub struct Merger {
+    semantics: Semantics,
+    tables: Vec<GoldTable>,
+    catalogue: Dimension,
+    customers: Dimension,
+    /// For each rollup the one that is open.
+    rollups: Vec<Option<OpenRollup>>,
+    /// Windows handed over and not closed yet.
+    windows: BTreeMap<WindowId, WindowPartial>,
+    quality: BTreeMap<WindowId, QualityPartial>,
+    closed: Watermark,
+    window_count: u64,
+    saturated: bool,
+}
+
+impl Merger {
+    /// Nothing merged yet.
+    #[must_use]
+    pub fn new(semantics: &Semantics) -> Merger {
+        Merger {
+            tables: gold::tables(semantics),
+            catalogue: Dimension::default(),
+            customers: Dimension::default(),
+            rollups: semantics.rollups().iter().map(|_| None).collect(),
+            windows: BTreeMap::new(),
+            quality: BTreeMap::new(),
+            closed: Watermark::NONE,
+            window_count: 0,
+            saturated: false,
+            semantics: semantics.clone(),
+        }
+    }
+
+    /// The tables the rows belong to.
+    #[must_use]
+    pub fn tables(&self) -> &[GoldTable] {
+        &self.tables
+    }
+
+    /// No rows for any table.
+    #[must_use]
+    pub fn empty_rows(&self) -> GoldRows {
+        self.tables.iter().map(|table| Rows::new(table.schema)).collect()
+    }
+
+    /// Takes in what a shard knows of a window.
+    ///
+    /// # Panics
+    /// Where the window is closed already: its rows are written and are never revised.
+    pub fn add_window(&mut self, partial: WindowPartial) {
+        self.assert_open(partial.window());
+        match self.windows.entry(partial.window()) {
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(partial);
+            }
+            std::collections::btree_map::Entry::Occupied(occupied) => occupied.into_mut().merge(&partial),
+        }
+    }
+
+    /// Takes in what a shard or a partition knows of the records observed in a window.
+    ///
+    /// # Panics
+    /// Where the window is closed already.
+    pub fn add_quality(&mut self, partial: QualityPartial) {
+        self.assert_open(partial.window);
+        match self.quality.entry(partial.window) {
+            std::collections::btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(partial);
+            }
+            std::collections::btree_map::Entry::Occupied(occupied) => occupied.into_mut().merge(&partial),
+        }
+    }
+
+    fn assert_open(&self, window: WindowId) {
+        let end = self.semantics.base().end(window);
+        assert!(!self.closed.passes(end), "window ending {end} came after it was closed at {}", self.closed);
+    }
+
+    /// Closes the next base window that `watermark` has passed, with the rollups that end by then: appends their rows
+    /// to `rows` and returns the base window. `None` where nothing is left to close. A rollup closes with its last base
+    /// window or, where that is empty, before the next base window, or when `watermark` passes it.
+    ///
+    /// Rows of one call belong to one base window and to rollups that lie in the local day of an earlier window or the
+    /// same. Call it until it returns `None`: the caller may commit in between.
+    pub fn close_next(&mut self, watermark: Watermark, rows: &mut GoldRows) -> Option<Closed> {
+        let base = self.semantics.base();
+        let next = [self.windows.keys().next(), self.quality.keys().next()].into_iter().flatten().min().copied();
+        let next = next.filter(|window| watermark.passes(base.end(*window)));
+        let rollups_until = match next {
+            Some(window) => Watermark::at(base.start(window)),
+            None => watermark,
+        };
+        // A rollup that ended before the next window comes first, so that rows are made in the order of time.
+        if let Some(closed) = self.close_rollup(rollups_until, rows) {
+            return Some(closed);
+        }
+        let Some(window) = next else {
+            self.closed = self.closed.max(watermark);
+            return None;
+        };
+        self.closed = self.closed.max(Watermark::at(base.end(window)));
+        if let Some(quality) = self.quality.remove(&window) {
+            self.append_quality(&quality, rows);
+        }
+        if let Some(partial) = self.windows.remove(&window) {
+            self.window_count += 1;
+            let totals = partial.resolve(&mut self.catalogue, &mut self.customers);
+            self.saturated |= totals.is_saturated();
+            self.append_totals(0, window, &totals, rows);
+            self.roll_up(window, &totals, rows);
+        }
+        Some(Closed { grain: 0, window })
+    }
+
+    /// Closes one rollup that `watermark` has passed, the one that ended first, of equal ones the shortest.
+    fn close_rollup(&mut self, watermark: Watermark, rows: &mut GoldRows) -> Option<Closed> {
+        let grains = self.semantics.grains();
+        let ended = self.rollups.iter().enumerate().filter_map(|(index, open)| {
+            let end = grains[index + 1].end(open.as_ref()?.window);
+            watermark.passes(end).then_some((end, index))
+        });
+        let (_, index) = ended.min()?;
+        let OpenRollup { window, totals } = self.rollups[index].take()?;
+        self.saturated |= totals.is_saturated();
+        self.append_totals(index + 1, window, &totals, rows);
+        Some(Closed { grain: index + 1, window })
+    }
+
+    /// Adds a resolved base window to the open rollups, and new customers of the day to `customer_activity`.
+    fn roll_up(&mut self, window: WindowId, totals: &Totals, rows: &mut GoldRows) {
+        let base = self.semantics.base();
+        let leading = leading(base, window);
+        let activity = self.table(&gold::CUSTOMER_ACTIVITY, 0);
+        let mut new_today = Vec::new();
+        for (grain, open) in self.semantics.rollups().iter().zip(&mut self.rollups) {
+            let rollup = grain.containing(base.start(window));
+            let open = open.get_or_insert_with(|| OpenRollup { window: rollup, totals: Totals::default() });
+            assert_eq!(open.window, rollup, "a rollup stayed open beyond its end");
+            open.totals.merge_all_but_customers(totals);
+            let arena = totals.customers.arena();
+            for (customer, ()) in totals.customers.iter() {
+                let ((), is_new) = open.totals.customers.entry_or_insert_with(&customer, arena, || ());
+                if is_new && grain.is_daily() {
+                    new_today.push((customer, &()));
+                }
+            }
+        }
+        if base.is_daily() {
+            new_today.extend(totals.customers.iter());
+        }
+        if let Some(activity) = activity {
+            let [start, end, date, minute] = leading;
+            for (customer, ()) in sorted(new_today.into_iter(), totals.customers.arena()) {
+                rows[activity].push(&[start, end, date, minute, Cell::Text(as_str(&customer))]);
+            }
+        }
+    }
+
+    fn append_totals(&self, grain: usize, window: WindowId, totals: &Totals, rows: &mut GoldRows) {
+        let leading = leading(self.semantics.grains()[grain], window);
+        let table = |schema| self.table(schema, grain).expect("figures exist in every grain");
+        let [kpis, funnel] = rows.get_disjoint_mut([table(&gold::KPIS), table(&gold::FUNNEL)]).expect("two tables");
+        totals.append_kpis_and_funnel(leading, kpis, funnel);
+        totals.append_products(leading, &mut rows[table(&gold::PRODUCTS)]);
+        totals.append_categories(leading, &mut rows[table(&gold::CATEGORIES)]);
+        totals.append_payments(leading, &mut rows[table(&gold::PAYMENTS)]);
+    }
+
+    fn append_quality(&self, quality: &QualityPartial, rows: &mut GoldRows) {
+        let table = |schema| self.table(schema, 0).expect("quality exists in the base grain");
+        let places = [table(&gold::QUALITY), table(&gold::REJECTIONS)];
+        let [quality_rows, rejections] = rows.get_disjoint_mut(places).expect("two tables");
+        quality.append_rows(leading(self.semantics.base(), quality.window), quality_rows, rejections);
+    }
+
+    fn table(&self, schema: &TableSchema, grain: usize) -> Option<usize> {
+        self.tables.iter().position(|table| table.schema.name == schema.name && table.grain == Some(grain))
+    }
+
+    /// The newest version of every product in closed windows: all rows of `dim_product`.
+    ///
+    /// # Panics
+    /// Never: the parser asks products for a name and a category.
+    #[must_use]
+    pub fn dim_product(&self) -> Rows {
+        let mut rows = Rows::new(&gold::DIM_PRODUCT);
+        dimension_rows(&self.catalogue, |key, version, [first, second]| {
+            let (name, category) = (first.expect("products have names"), second.expect("and categories"));
+            let updated_at = Cell::Timestamp(version.time);
+            rows.push(&[
+                Cell::Text(key),
+                Cell::Text(name),
+                Cell::Text(category),
+                Cell::Money(version.price),
+                updated_at,
+            ]);
+        });
+        rows
+    }
+
+    /// The newest version of every customer in closed windows: all rows of `dim_customer`.
+    #[must_use]
+    pub fn dim_customer(&self) -> Rows {
+        let mut rows = Rows::new(&gold::DIM_CUSTOMER);
+        dimension_rows(&self.customers, |key, version, texts| {
+            let [country, segment] = texts.map(|text| text.map_or(Cell::Null, Cell::Text));
+            rows.push(&[Cell::Text(key), country, segment, Cell::Timestamp(version.time)]);
+        });
+        rows
+    }
+
+    /// Base windows emitted with at least one accepted event.
+    #[must_use]
+    pub fn window_count(&self) -> u64 {
+        self.window_count
+    }
+
+    /// Whether a sum of money has stopped at the end of its column.
+    #[must_use]
+    pub fn is_saturated(&self) -> bool {
+        self.saturated
+    }
+
+    /// The rollups that are open: their grains, first instants and figures so far.
+    pub fn open_rollups(&self) -> impl Iterator<Item = (Grain, WindowId, &Sums)> {
+        let grains = self.semantics.rollups().iter().copied();
+        grains.zip(&self.rollups).filter_map(|(grain, open)| {
+            let open = open.as_ref()?;
+            Some((grain, open.window, &open.totals.sums))
+        })
+    }
+
+    /// Bytes of memory held for the open rollups, and for the catalogue and customers.
+    #[must_use]
+    pub fn memory_bytes(&self) -> [usize; 2] {
+        let rollups = self.rollups.iter().flatten().map(|open| open.totals.memory_bytes()).sum();
+        [rollups, self.catalogue.memory_bytes() + self.customers.memory_bytes()]
+    }
+
+    /// Products and customers of which a version is known.
+    #[must_use]
+    pub fn dimension_counts(&self) -> [usize; 2] {
+        [self.catalogue.len(), self.customers.len()]
+    }
+}
+
+/// A window that was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// The place of its grain in [`Semantics::grains`]; 0 is the base window.
+    pub grain: usize,
+    /// The window.
+    pub window: WindowId,
+}
+
+/// The four leading cells of the rows of a window.
+fn leading(grain: Grain, window: WindowId) -> [Cell<'static>; 4] {
+    [
+        Cell::Timestamp(grain.start(window)),
+        Cell::Timestamp(grain.end(window)),
+        Cell::Int32(grain.date_key(window)),
+        Cell::Int32(grain.minute_of_day(window)),
+    ]
+}
+
+/// All keys of a dimension in the order of their bytes, with their newest version and its texts.
+fn dimension_rows(dimension: &Dimension, mut push: impl FnMut(&str, &Version, [Option<&str>; 2])) {
+    for (key, version) in sorted(dimension.iter(), dimension.key_arena()) {
+        let texts = version.texts.map(|text| {
+            let mut bytes = Vec::new();
+            text.append_to(dimension.arena(), &mut bytes);
+            (!text.is_absent()).then_some(bytes)
+        });
+        push(as_str(&key), version, [0, 1].map(|index: usize| texts[index].as_deref().map(as_str)));
+    }
+}

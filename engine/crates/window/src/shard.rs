@@ -1,0 +1,148 @@
+//! A shard: the events of some set of identifiers, deduplicated and added up by base window.
+
+use engine_model::{Batch, Event, Grain, Judgement, Outcome, Semantics, Watermark, WindowId};
+
+use crate::dedup::Dedup;
+use crate::partial::{Scratch, WindowPartial};
+use crate::quality::QualityPartial;
+use crate::totals::Sums;
+
+/// Duplicates, base windows and their figures for the events routed here: all copies of an identifier must come to the
+/// same shard. A shard has no watermark of its own: each event brings its partition's, and windows close on command.
+#[derive(Clone, Debug)]
+pub struct Shard {
+    base: Grain,
+    dedup: Dedup,
+    /// Open windows, ascending.
+    windows: Vec<WindowPartial>,
+    /// Observed windows, ascending, each with the judgements made here.
+    quality: Vec<QualityPartial>,
+    /// Everything that ends here or before has been closed.
+    emitted: Watermark,
+    scratch: Scratch,
+}
+
+/// What a shard hands over when windows close.
+#[derive(Clone, Debug, Default)]
+pub struct ShardClose {
+    /// The closed windows in which something was accepted, ascending.
+    pub windows: Vec<WindowPartial>,
+    /// The judgements made on records observed in closed windows, ascending.
+    pub quality: Vec<QualityPartial>,
+}
+
+/// The provisional figures of an open window, as one shard knows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenWindow {
+    /// The base window.
+    pub window: WindowId,
+    /// Figures that may be added up over shards.
+    pub sums: Sums,
+}
+
+impl Shard {
+    /// A shard that has seen nothing.
+    #[must_use]
+    pub fn new(semantics: &Semantics) -> Shard {
+        Shard {
+            dedup: Dedup::new(semantics.base()),
+            base: semantics.base(),
+            windows: Vec::new(),
+            quality: Vec::new(),
+            emitted: Watermark::NONE,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Judges one event of `batch` and, where it is accepted, adds it to its window.
+    ///
+    /// Expected O(1) with one or two probes for the identifier and one each for session, customer and product; never
+    /// blocks; allocates only when a table must grow.
+    ///
+    /// The answer is the first that applies in the order late, duplicate, accepted; only an accepted event changes the
+    /// window. Events that the partition's progress has judged late must not come here.
+    pub fn ingest(&mut self, batch: &Batch, event: &Event) -> Outcome {
+        debug_assert_eq!(event.judgement, Judgement::InTime, "a late event was routed");
+        let base = self.base;
+        let window = base.containing(event.time);
+        let end = base.end(window);
+        let outcome = if self.emitted.passes(end) {
+            // Only a live partition that was idle can bring this; for files its own watermark has passed already.
+            Outcome::Late { by: self.emitted.get() - end }
+        } else {
+            // What a commit holds, or the partition's watermark has passed, is no longer remembered.
+            let bound = event.watermark.max(self.emitted).get();
+            match self.dedup.accept(&event.event_id(), &batch.arena, window, bound) {
+                Some(former) => Outcome::Duplicate(former),
+                None => Outcome::Accepted(window),
+            }
+        };
+        let ledger = &mut self.observed(event.observed).ledger;
+        match outcome {
+            Outcome::Accepted(_) => ledger.accepted += 1,
+            Outcome::Duplicate(_) => ledger.duplicates += 1,
+            Outcome::Late { .. } => ledger.late += 1,
+            Outcome::Rejected(_) => unreachable!("an event is no rejected line"),
+        }
+        if let Outcome::Accepted(window) = outcome {
+            let index = position(&self.windows, window, WindowPartial::window).unwrap_or_else(|index| {
+                self.windows.insert(index, WindowPartial::new(window));
+                index
+            });
+            self.windows[index].add(event, batch, &mut self.scratch);
+        }
+        outcome
+    }
+
+    fn observed(&mut self, window: WindowId) -> &mut QualityPartial {
+        let index = position(&self.quality, window, |quality| quality.window).unwrap_or_else(|index| {
+            self.quality.insert(index, QualityPartial::new(window));
+            index
+        });
+        &mut self.quality[index]
+    }
+
+    /// Closes every window that `watermark`, the global one, has passed and hands over what is known of it.
+    ///
+    /// The caller promises that no event of such a window comes any more, but for partitions that were idle.
+    pub fn close(&mut self, watermark: Watermark) -> ShardClose {
+        self.emitted = self.emitted.max(watermark);
+        let base = self.base;
+        let is_closed = |window: WindowId| watermark.passes(base.end(window));
+        let windows = self.windows.partition_point(|partial| is_closed(partial.window()));
+        let quality = self.quality.partition_point(|partial| is_closed(partial.window));
+        self.dedup.forget(self.emitted.get());
+        ShardClose {
+            windows: self.windows.drain(..windows).collect(),
+            quality: self.quality.drain(..quality).collect(),
+        }
+    }
+
+    /// The open windows with their additive figures, ascending. Costs a copy of 56 bytes a window.
+    pub fn open_windows(&self) -> impl Iterator<Item = OpenWindow> {
+        self.windows.iter().map(|partial| OpenWindow { window: partial.window(), sums: *partial.sums() })
+    }
+
+    /// All that is known here of an open window, to be merged with what other shards know. Costs a copy of its sets:
+    /// some 30 bytes for each session and customer of the window.
+    #[must_use]
+    pub fn snapshot(&self, window: WindowId) -> Option<WindowPartial> {
+        let index = position(&self.windows, window, WindowPartial::window).ok()?;
+        Some(self.windows[index].clone())
+    }
+
+    /// Event identifiers remembered, and the bytes they take.
+    #[must_use]
+    pub fn remembered(&self) -> (usize, usize) {
+        (self.dedup.len(), self.dedup.memory_bytes())
+    }
+}
+
+/// Where `window` stands, or belongs, in an ascending list. Nearly always at its end, so that is looked at first.
+fn position<T>(entries: &[T], window: WindowId, of: impl Fn(&T) -> WindowId) -> Result<usize, usize> {
+    match entries.last() {
+        Some(last) if of(last) == window => Ok(entries.len() - 1),
+        Some(last) if of(last) > window => entries.binary_search_by_key(&window, of),
+        _ => Err(entries.len()),
+    }
+}
