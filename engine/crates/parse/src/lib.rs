@@ -1,8 +1,27 @@
 //! A slab of JSON Lines to a batch of events and rejections, by every rule of the contract.
 //!
 //! Pure: no clock, no file. What the clock decides (`future_event_time`) comes in as a limit.
+//!
+//! The way of a record: `line` cuts the slab, `json` checks a whole line and notes where the known fields lie,
+//! `record` reads those its type asks for by the rules of the contract, with `string`, `number`, `money` and `time`
+//! for the values. Nothing else of a record is ever looked at.
 
-use engine_model::{Batch, Currency, EventTime};
+#![forbid(unsafe_code)]
+
+mod json;
+mod line;
+mod money;
+mod number;
+mod record;
+mod string;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use engine_model::{Batch, Currency, Event, EventTime, Line, Reason, RejectedLine, Rejection};
+
+use crate::line::{Lines, RawLine};
+use crate::record::RecordReader;
 
 /// The most bytes a line may have, without its end.
 pub const LINE_BYTES_MAX: usize = 65_536;
@@ -28,11 +47,69 @@ pub struct Rules {
     pub time_max: EventTime,
 }
 
-/// Parses the lines of `slab` in order until `record_max` records are in `batch` or the slab ends. Returns the number of
-/// bytes of the slab consumed.
+/// Parses the lines of `slab` in order until `record_max` records are in `batch` or the slab ends. Returns the number
+/// of bytes of the slab consumed.
 ///
-/// Appends to `batch` and leaves its header alone.
+/// Appends to `batch` and leaves its header alone; what `batch` already holds counts towards `record_max`. Stops right
+/// behind the last record, so blank lines after it are left for the next call, which is to get the rest of the slab
+/// with the same `oversized`.
+///
+/// One pass over the bytes (items of orders are walked twice). Never blocks; allocates only where a vector of `batch`
+/// grows, and once a call where a text has escapes.
+///
+/// # Panics
+/// Where the slab holds 2^32 bytes or more.
 pub fn parse(slab: Slab<'_>, rules: &Rules, record_max: usize, batch: &mut Batch) -> usize {
-    let _ = (slab, rules, record_max, batch);
-    0
+    assert!(u32::try_from(slab.bytes.len()).is_ok(), "slab of {} bytes; at most 2^32 - 1", slab.bytes.len());
+    let mut reader = RecordReader::new(rules);
+    let mut lines = Lines::new(slab);
+    while batch.record_count() < record_max {
+        let Some(line) = lines.next() else { break };
+        parse_line(slab, line, &mut reader, batch);
+    }
+    lines.consumed()
+}
+
+/// Makes one line an event or a rejected line of `batch`.
+fn parse_line(slab: Slab<'_>, raw: RawLine, reader: &mut RecordReader<'_>, batch: &mut Batch) {
+    let offset = slab.offset + raw.start as u64;
+    let line = Line { start: narrow(raw.start), len: narrow(raw.len) };
+    match read_line(slab, raw, reader, batch) {
+        Ok(mut event) => {
+            event.offset = offset;
+            event.line_start = line.start;
+            event.line_len = line.len;
+            batch.events.push(event);
+        }
+        Err(rejection) => {
+            let events_before = narrow(batch.events.len());
+            batch.rejected.push(RejectedLine { rejection, line, length: raw.length, offset, events_before });
+        }
+    }
+}
+
+/// Reads the event of one line; where there is none, leaves items, texts and arena of `batch` as they were.
+fn read_line(
+    slab: Slab<'_>,
+    raw: RawLine,
+    reader: &mut RecordReader<'_>,
+    batch: &mut Batch,
+) -> Result<Event, Rejection> {
+    if raw.is_too_large() {
+        return Err(Rejection { reason: Reason::TooLarge, field: None, at: None });
+    }
+    let bytes = &slab.bytes[raw.start..raw.start + raw.len];
+    let (items, texts, arena) = (batch.items.len(), batch.texts.len(), batch.arena.len());
+    let result = reader.read(bytes, batch);
+    if result.is_err() {
+        batch.items.truncate(items);
+        batch.texts.truncate(texts);
+        batch.arena.truncate(arena);
+    }
+    result
+}
+
+/// A place in the slab or a count of the batch as the batch keeps it.
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).expect("a slab holds less than 2^32 bytes, and a batch less than 2^32 events")
 }

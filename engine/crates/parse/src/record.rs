@@ -1,0 +1,431 @@
+//! One line to one event: which fields its type asks for, and the rule of each.
+//!
+//! A record that breaks several rules is rejected by the first in this order: UTF-8, the syntax of the whole line,
+//! being an object, `event_type`, then the fields of its type in the order of the contract's table, those of the items
+//! in theirs where `items` stands.
+
+use std::ops::RangeInclusive;
+
+use engine_model::{Batch, Cents, Event, EventKind, EventTime, Field, Item, Reason, Rejection, Text, TextArena};
+
+use crate::Rules;
+use crate::json::{Kind, Malformed, Scanner, Value};
+use crate::money::parse_money;
+use crate::number::parse_integer;
+use crate::string::unescape;
+use crate::time::{parse_rfc3339, time_of_millis};
+
+/// Length in bytes of an identifier, and of most other texts.
+const ID_BYTES: RangeInclusive<usize> = 1..=64;
+/// Length in bytes of a payment's method.
+const METHOD_BYTES: RangeInclusive<usize> = 1..=32;
+/// Length in bytes of a product's name.
+const NAME_BYTES: RangeInclusive<usize> = 1..=200;
+/// Length in bytes of a customer's country and segment, which may be empty.
+const TRAIT_BYTES: RangeInclusive<usize> = 0..=64;
+/// How many items an order may have.
+const ITEM_COUNT_MAX: usize = 100;
+/// Units of one item.
+const QUANTITIES: RangeInclusive<u64> = 1..=10_000;
+
+/// Reads records, one after another; keeps the memory for their texts.
+#[derive(Debug)]
+pub(crate) struct RecordReader<'r> {
+    rules: &'r Rules,
+    record: Fields,
+    item: Fields,
+    /// The text last unescaped.
+    scratch: Vec<u8>,
+}
+
+impl<'r> RecordReader<'r> {
+    /// A reader by `rules`.
+    pub(crate) fn new(rules: &'r Rules) -> RecordReader<'r> {
+        RecordReader { rules, record: Fields::default(), item: Fields::default(), scratch: Vec::new() }
+    }
+
+    /// Reads the event of `line`, without its place in the slab. Appends its extras and long texts to `batch`, in part
+    /// also where it is rejected.
+    pub(crate) fn read(&mut self, line: &[u8], batch: &mut Batch) -> Result<Event, Rejection> {
+        if let Err(error) = std::str::from_utf8(line) {
+            return Err(rejection(Reason::InvalidUtf8, None, Some(error.valid_up_to())));
+        }
+        let is_object = self.scan(line).map_err(|Malformed { at }| rejection(Reason::MalformedJson, None, Some(at)))?;
+        if !is_object {
+            return Err(rejection(Reason::NotAnObject, None, None));
+        }
+        let mut record = Record { line, fields: &self.record, scratch: &mut self.scratch };
+        let event_type = record.required(Field::EventType)?;
+        match record.string(event_type)? {
+            b"click" => record.click(self.rules, batch),
+            b"order" => record.order(self.rules, &mut self.item, batch),
+            b"payment" => record.payment(self.rules, batch),
+            b"customer" => record.customer(self.rules, batch),
+            b"product" => record.product(self.rules, batch),
+            _ => Err(event_type.rejected(Reason::UnknownEventType)),
+        }
+    }
+
+    /// Checks the syntax of the whole line, notes its fields, and tells whether it is an object at all.
+    fn scan(&mut self, line: &[u8]) -> Result<bool, Malformed> {
+        let mut scanner = Scanner::new(line, 0);
+        scanner.whitespace();
+        let is_object = scanner.peek() == Some(b'{');
+        if is_object {
+            self.record.read_object(line, &mut scanner, record_field, &mut self.scratch)?;
+        } else {
+            scanner.value()?;
+        }
+        scanner.end()?;
+        Ok(is_object)
+    }
+}
+
+/// Where the fields of one object lie: of each known name the last value.
+#[derive(Debug, Default)]
+struct Fields {
+    /// A bit for each field that is there; the values of the others are left from earlier objects.
+    present: u32,
+    values: [Value; Field::ALL.len()],
+}
+
+const _: () = assert!(Field::ALL.len() <= u32::BITS as usize);
+
+impl Fields {
+    /// Reads the object that begins at `scanner`. A name is compared after unescaping; one with an escape that is no
+    /// Unicode scalar value is none of the known ones.
+    fn read_object(
+        &mut self,
+        line: &[u8],
+        scanner: &mut Scanner<'_>,
+        field_of: impl Fn(&[u8]) -> Option<Field>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), Malformed> {
+        self.present = 0;
+        scanner.open();
+        let mut is_first = true;
+        while scanner.next_in(b'}', is_first)? {
+            is_first = false;
+            let name = scanner.name()?;
+            let value = scanner.value()?;
+            let raw = name.unquoted(line);
+            let field = match name.kind {
+                Kind::EscapedString => unescape(raw, scratch).ok().and_then(|()| field_of(scratch)),
+                _ => field_of(raw),
+            };
+            if let Some(field) = field {
+                self.present |= 1 << field as u32;
+                self.values[field as usize] = value;
+            }
+        }
+        Ok(())
+    }
+
+    fn get(&self, field: Field) -> Option<Found> {
+        let is_present = self.present & 1 << field as u32 != 0;
+        is_present.then(|| Found { field, value: self.values[field as usize] })
+    }
+}
+
+/// The field of a record that has this name.
+fn record_field(name: &[u8]) -> Option<Field> {
+    Some(match name {
+        b"event_id" => Field::EventId,
+        b"event_type" => Field::EventType,
+        b"event_time" => Field::EventTime,
+        b"session_id" => Field::SessionId,
+        b"customer_id" => Field::CustomerId,
+        b"action" => Field::Action,
+        b"product_id" => Field::ProductId,
+        b"order_id" => Field::OrderId,
+        b"currency" => Field::Currency,
+        b"total" => Field::Total,
+        b"items" => Field::Items,
+        b"payment_id" => Field::PaymentId,
+        b"method" => Field::Method,
+        b"amount" => Field::Amount,
+        b"status" => Field::Status,
+        b"failure_reason" => Field::FailureReason,
+        b"name" => Field::Name,
+        b"category" => Field::Category,
+        b"price" => Field::Price,
+        b"country" => Field::Country,
+        b"segment" => Field::Segment,
+        _ => return None,
+    })
+}
+
+/// The field of an item that has this name.
+fn item_field(name: &[u8]) -> Option<Field> {
+    Some(match name {
+        b"product_id" => Field::ItemsProductId,
+        b"quantity" => Field::ItemsQuantity,
+        b"unit_price" => Field::ItemsUnitPrice,
+        b"category" => Field::ItemsCategory,
+        _ => return None,
+    })
+}
+
+/// A field that is there.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    field: Field,
+    value: Value,
+}
+
+impl Found {
+    fn rejected(self, reason: Reason) -> Rejection {
+        rejection(reason, Some(self.field), Some(self.value.start))
+    }
+}
+
+fn rejection(reason: Reason, field: Option<Field>, at: Option<usize>) -> Rejection {
+    Rejection { reason, field, at: at.and_then(|at| u32::try_from(at).ok()) }
+}
+
+/// An object of a line, the record itself or an item, with room to unescape its texts.
+struct Record<'a> {
+    line: &'a [u8],
+    fields: &'a Fields,
+    scratch: &'a mut Vec<u8>,
+}
+
+/// The five types, each by the contract's table.
+impl Record<'_> {
+    fn click(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+        let (event_id, time) = self.id_and_time(rules, batch)?;
+        let session = self.text(Field::SessionId, &ID_BYTES, &mut batch.arena)?;
+        let customer = self.optional_text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
+        let kind = self.one_of(
+            Field::Action,
+            &[("view", EventKind::View), ("add_to_cart", EventKind::AddToCart), ("checkout", EventKind::Checkout)],
+        )?;
+        let product = match kind {
+            EventKind::Checkout => self.optional_text(Field::ProductId, &ID_BYTES, &mut batch.arena)?,
+            _ => self.text(Field::ProductId, &ID_BYTES, &mut batch.arena)?,
+        };
+        let mut event = Event::new(kind, time, event_id);
+        event.set_session(session);
+        event.set_customer(customer);
+        event.set_subject(product);
+        Ok(event)
+    }
+
+    fn order(&mut self, rules: &Rules, item: &mut Fields, batch: &mut Batch) -> Result<Event, Rejection> {
+        let (event_id, time) = self.id_and_time(rules, batch)?;
+        let session = self.optional_text(Field::SessionId, &ID_BYTES, &mut batch.arena)?;
+        let customer = self.text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
+        let order = self.text(Field::OrderId, &ID_BYTES, &mut batch.arena)?;
+        self.currency(rules)?;
+        let total = self.money(Field::Total)?;
+        let items_first = batch.items.len();
+        self.items(item, batch)?;
+        let mut event = Event::new(EventKind::Order, time, event_id);
+        event.set_session(session);
+        event.set_customer(customer);
+        event.set_subject(order);
+        event.amount = total;
+        event.set_extras(items_first, batch.items.len() - items_first);
+        Ok(event)
+    }
+
+    fn payment(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+        let (event_id, time) = self.id_and_time(rules, batch)?;
+        let customer = self.optional_text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
+        let order = self.text(Field::OrderId, &ID_BYTES, &mut batch.arena)?;
+        self.currency(rules)?;
+        let payment = self.text(Field::PaymentId, &ID_BYTES, &mut batch.arena)?;
+        let method = self.text(Field::Method, &METHOD_BYTES, &mut batch.arena)?;
+        let amount = self.money(Field::Amount)?;
+        let kind = self.one_of(
+            Field::Status,
+            &[("succeeded", EventKind::PaymentSucceeded), ("failed", EventKind::PaymentFailed)],
+        )?;
+        let failure_reason = self.optional_text(Field::FailureReason, &ID_BYTES, &mut batch.arena)?;
+        let mut event = Event::new(kind, time, event_id);
+        event.set_customer(customer);
+        event.set_subject(order);
+        event.amount = amount;
+        set_texts(&mut event, &[payment, method, failure_reason], batch);
+        Ok(event)
+    }
+
+    fn customer(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+        let (event_id, time) = self.id_and_time(rules, batch)?;
+        let customer = self.text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
+        let country = self.optional_text(Field::Country, &TRAIT_BYTES, &mut batch.arena)?;
+        let segment = self.optional_text(Field::Segment, &TRAIT_BYTES, &mut batch.arena)?;
+        let mut event = Event::new(EventKind::Customer, time, event_id);
+        event.set_customer(customer);
+        set_texts(&mut event, &[country, segment], batch);
+        Ok(event)
+    }
+
+    fn product(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+        let (event_id, time) = self.id_and_time(rules, batch)?;
+        let product = self.text(Field::ProductId, &ID_BYTES, &mut batch.arena)?;
+        let name = self.text(Field::Name, &NAME_BYTES, &mut batch.arena)?;
+        let category = self.text(Field::Category, &ID_BYTES, &mut batch.arena)?;
+        let price = self.money(Field::Price)?;
+        let mut event = Event::new(EventKind::Product, time, event_id);
+        event.set_subject(product);
+        event.amount = price;
+        set_texts(&mut event, &[name, category], batch);
+        Ok(event)
+    }
+}
+
+/// Appends the further texts of an event.
+fn set_texts(event: &mut Event, texts: &[Text], batch: &mut Batch) {
+    event.set_extras(batch.texts.len(), texts.len());
+    batch.texts.extend_from_slice(texts);
+}
+
+/// The rules that several types share.
+impl Record<'_> {
+    fn id_and_time(&mut self, rules: &Rules, batch: &mut Batch) -> Result<(Text, EventTime), Rejection> {
+        let event_id = self.text(Field::EventId, &ID_BYTES, &mut batch.arena)?;
+        Ok((event_id, self.event_time(rules)?))
+    }
+
+    fn event_time(&mut self, rules: &Rules) -> Result<EventTime, Rejection> {
+        let found = self.required(Field::EventTime)?;
+        let time = match found.value.kind {
+            Kind::Number => parse_integer(found.value.bytes(self.line)).map(time_of_millis),
+            _ => parse_rfc3339(self.string(found)?),
+        };
+        match time {
+            Some(time) if time > rules.time_max.min(EventTime::EVENT_MAX) => {
+                Err(found.rejected(Reason::FutureEventTime))
+            }
+            Some(time) if time >= EventTime::EPOCH => Ok(time),
+            Some(_) | None => Err(found.rejected(Reason::InvalidField)),
+        }
+    }
+
+    fn currency(&mut self, rules: &Rules) -> Result<(), Rejection> {
+        let found = self.required(Field::Currency)?;
+        if self.string(found)? == rules.currency.as_str().as_bytes() {
+            Ok(())
+        } else {
+            Err(found.rejected(Reason::CurrencyMismatch))
+        }
+    }
+
+    fn items(&mut self, item: &mut Fields, batch: &mut Batch) -> Result<(), Rejection> {
+        let items = self.required(Field::Items)?;
+        if items.value.kind != Kind::Array {
+            return Err(self.invalid(items));
+        }
+        // The syntax was checked with the line, so the walk below finds nothing malformed; if it did, it would say so.
+        let malformed = |Malformed { at }| rejection(Reason::MalformedJson, Some(Field::Items), Some(at));
+        let mut scanner = Scanner::new(self.line, items.value.start);
+        scanner.open();
+        let mut count = 0;
+        while scanner.next_in(b']', count == 0).map_err(malformed)? {
+            if count == ITEM_COUNT_MAX {
+                return Err(items.rejected(Reason::InvalidField));
+            }
+            count += 1;
+            if scanner.peek() != Some(b'{') {
+                let value = scanner.value().map_err(malformed)?;
+                return Err(self.invalid(Found { field: Field::Items, value }));
+            }
+            item.read_object(self.line, &mut scanner, item_field, self.scratch).map_err(malformed)?;
+            let item = Record { line: self.line, fields: item, scratch: self.scratch }.item(&mut batch.arena)?;
+            batch.items.push(item);
+        }
+        if count == 0 { Err(items.rejected(Reason::InvalidField)) } else { Ok(()) }
+    }
+
+    fn item(&mut self, arena: &mut TextArena) -> Result<Item, Rejection> {
+        let product = self.text(Field::ItemsProductId, &ID_BYTES, arena)?;
+        let quantity = self.quantity()?;
+        let unit_price = self.money(Field::ItemsUnitPrice)?;
+        let category = self.optional_text(Field::ItemsCategory, &ID_BYTES, arena)?;
+        Ok(Item { product, category, unit_price, quantity })
+    }
+
+    fn quantity(&mut self) -> Result<u32, Rejection> {
+        let found = self.required(Field::ItemsQuantity)?;
+        let quantity = match found.value.kind {
+            Kind::Number => parse_integer(found.value.bytes(self.line)),
+            _ => None,
+        };
+        quantity
+            .filter(|quantity| QUANTITIES.contains(quantity))
+            .and_then(|quantity| u32::try_from(quantity).ok())
+            .ok_or_else(|| self.invalid(found))
+    }
+
+    fn money(&mut self, field: Field) -> Result<Cents, Rejection> {
+        let found = self.required(field)?;
+        let cents = match found.value.kind {
+            Kind::Number => parse_money(found.value.bytes(self.line)),
+            _ => parse_money(self.string(found)?),
+        };
+        cents.ok_or_else(|| found.rejected(Reason::InvalidField))
+    }
+
+    fn one_of(&mut self, field: Field, words: &[(&str, EventKind)]) -> Result<EventKind, Rejection> {
+        let found = self.required(field)?;
+        let text = self.string(found)?;
+        let word = words.iter().find(|(word, _)| word.as_bytes() == text);
+        word.map(|&(_, kind)| kind).ok_or_else(|| found.rejected(Reason::InvalidField))
+    }
+
+    fn text(&mut self, field: Field, len: &RangeInclusive<usize>, arena: &mut TextArena) -> Result<Text, Rejection> {
+        let found = self.required(field)?;
+        self.text_of(found, len, arena)
+    }
+
+    fn optional_text(
+        &mut self,
+        field: Field,
+        len: &RangeInclusive<usize>,
+        arena: &mut TextArena,
+    ) -> Result<Text, Rejection> {
+        self.optional(field).map_or(Ok(Text::ABSENT), |found| self.text_of(found, len, arena))
+    }
+
+    fn text_of(&mut self, found: Found, len: &RangeInclusive<usize>, arena: &mut TextArena) -> Result<Text, Rejection> {
+        let bytes = self.string(found)?;
+        if !len.contains(&bytes.len()) {
+            return Err(found.rejected(Reason::InvalidField));
+        }
+        Ok(Text::new(bytes, arena))
+    }
+}
+
+/// Presence and type.
+impl Record<'_> {
+    /// A field that must be there. `null` is there; every rule then finds it to be of the wrong type.
+    fn required(&self, field: Field) -> Result<Found, Rejection> {
+        self.fields.get(field).ok_or_else(|| rejection(Reason::MissingField, Some(field), None))
+    }
+
+    /// A field that may be absent, which `null` says too.
+    fn optional(&self, field: Field) -> Option<Found> {
+        self.fields.get(field).filter(|found| found.value.kind != Kind::Null)
+    }
+
+    /// What a string says.
+    fn string(&mut self, found: Found) -> Result<&[u8], Rejection> {
+        match found.value.kind {
+            Kind::PlainString => Ok(found.value.unquoted(self.line)),
+            Kind::EscapedString => match unescape(found.value.unquoted(self.line), self.scratch) {
+                Ok(()) => Ok(self.scratch),
+                Err(lone) => {
+                    let at = found.value.start + 1 + lone.at;
+                    Err(rejection(Reason::MalformedJson, Some(found.field), Some(at)))
+                }
+            },
+            _ => Err(found.rejected(Reason::InvalidField)),
+        }
+    }
+
+    /// The rejection of a field of the wrong type: also there a string must be sound.
+    fn invalid(&mut self, found: Found) -> Rejection {
+        self.string(found).err().unwrap_or_else(|| found.rejected(Reason::InvalidField))
+    }
+}
