@@ -1,1 +1,132 @@
-fn main() {}
+//! The `tillrace` command: reads the command line, runs, prints. stdout is for results, stderr for people.
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use engine::cli::{Cli, Command, RunArgs, SummaryFormat, ValidateArgs};
+use engine::{RunEnd, Status};
+use engine_model::EventTime;
+use engine_parse::Rules;
+use engine_source::InputKind;
+
+/// Done.
+const DONE: u8 = 0;
+/// Failed, or interrupted before the end of the input.
+const FAILED: u8 = 1;
+/// Wrong usage or configuration.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    // clap prints its own errors and exits with 2.
+    let cli = Cli::parse();
+    let code = match cli.command {
+        Command::Run(args) => run(*args),
+        Command::Validate(args) => validate(&args),
+    };
+    ExitCode::from(code.unwrap_or_else(|error| complain(&error, FAILED)))
+}
+
+/// Prints an error with its causes; returns the exit code to use.
+fn complain(error: &anyhow::Error, code: u8) -> u8 {
+    // A stderr that is gone leaves nobody to tell.
+    let _ = writeln!(std::io::stderr(), "error: {error:#}");
+    code
+}
+
+fn warn(message: &str) {
+    let _ = writeln!(std::io::stderr(), "{message}");
+}
+
+/// Writes a result. A reader that has gone away (`tillrace ... | head`) is no failure.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("writing to stdout"),
+    }
+}
+
+fn run(args: RunArgs) -> Result<u8> {
+    let (config, format) = match args.resolve() {
+        Ok(resolved) => resolved,
+        Err(error) => return Ok(complain(&error.into(), USAGE)),
+    };
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // The second signal ends the process at once; the first asks the run to stop.
+        signal_hook::flag::register_conditional_shutdown(signal, FAILED.into(), Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .with_context(|| format!("watching for signal {signal}"))?;
+    }
+    let status = Status::new();
+    let done = AtomicBool::new(false);
+    let names: Vec<String> = config.inputs.iter().map(|input| input.name.clone()).collect();
+    let result = std::thread::scope(|scope| {
+        let live = scope.spawn(|| engine::show_live_line(&status, &names, &done));
+        let result = engine::run(&config, &status, &stop);
+        done.store(true, Ordering::Relaxed);
+        live.thread().unpark();
+        result
+    });
+    let summary = match result {
+        Ok(summary) => summary,
+        Err(error) => {
+            let code = if error.is_usage() { USAGE } else { FAILED };
+            return Ok(complain(&error.into(), code));
+        }
+    };
+    print(&match format {
+        SummaryFormat::Text => summary.to_text(),
+        SummaryFormat::Json => summary.to_json() + "\n",
+    })?;
+    match &summary.end {
+        RunEnd::Finished => return Ok(DONE),
+        RunEnd::Interrupted => warn("interrupted: closed windows are written"),
+        RunEnd::SourceFailed(error) => warn(&format!("error: {error}; closed windows are written")),
+    }
+    let open = summary.open_windows.len();
+    if open > 0 {
+        warn(&format!("not written: {open} open base windows, and the rollups they belong to"));
+    }
+    Ok(FAILED)
+}
+
+fn validate(args: &ValidateArgs) -> Result<u8> {
+    let inputs = match engine_source::resolve(&args.files) {
+        Ok(inputs) => inputs,
+        Err(error) => return Ok(complain(&error.into(), USAGE)),
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
+    let now = EventTime::from_micros(i64::try_from(now.as_micros()).context("the clock is beyond the year 292277")?);
+    let time_max = now.saturating_add(args.max_future).min(EventTime::EVENT_MAX);
+    let rules = Rules { currency: args.currency, time_max };
+    let mut code = DONE;
+    for input in inputs {
+        let report = match engine::validate(&input, &rules) {
+            Ok(report) => report,
+            Err(error) => {
+                code = complain(&error.into(), FAILED);
+                continue;
+            }
+        };
+        let name = if input.kind == InputKind::Stdin { "stdin" } else { &input.name };
+        let rejected = report.rejected();
+        let mut text =
+            format!("{name}: {} records, {} valid, {rejected} rejected\n", report.records, report.records - rejected);
+        for reason in &report.reasons {
+            let name = reason.reason.name();
+            writeln!(text, "  {name:<20}{:>10}  first at line {}", reason.lines, reason.line_first)?;
+        }
+        print(&text)?;
+        if rejected > 0 {
+            code = FAILED;
+        }
+    }
+    Ok(code)
+}

@@ -1,1 +1,34 @@
 //! Storage: the folders of a lake, commits, refusals.
+//!
+//! ```text
+//! LAKE/gold/kpis_1m/schema.parquet              no rows: the table has its schema before it has data
+//! LAKE/gold/kpis_1m/2026-01-01/07.parquet       rows of that local day, the first at 07:00 or after
+//! LAKE/gold/kpis_1m/2026-01-01/07-1.parquet     the same hour, after the file before it had grown full
+//! LAKE/gold/dim_product/dim_product.parquet     replaced whole
+//! LAKE/quarantine/late/000003.parquet           numbered in the order of writing
+//! LAKE/_tillrace/run.json                       what the lake was made with
+//! LAKE/_tillrace/tmp/…                          unfinished files
+//! ```
+//!
+//! A file under `gold` or `quarantine` is complete from the moment its name appears: it is written under
+//! `_tillrace/tmp`, synced, renamed to its place, and then the folder is synced.
+//!
+//! [`GoldWriter`] says what a commit is and what a reader can rely on. Left out: Delta, object stores, going on after a
+//! restart, and the layers Bronze and Silver. There is no clock here; when to commit is the caller's decision.
+
+#![forbid(unsafe_code)]
+
+mod gold;
+mod lake;
+mod layers;
+mod quarantine;
+mod store;
+
+#[cfg(test)]
+mod memory;
+
+pub use gold::{CommitError, CommitReport, CommittedFile, FILE_ROWS_MAX, GoldWriter, PENDING_BYTES_MAX};
+pub use lake::{CreateError, Lake};
+pub use layers::{InvalidLayers, Layer, Layers};
+pub use quarantine::{QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX, QuarantineWriter};
+pub use store::{Operation, StoreError};

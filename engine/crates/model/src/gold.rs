@@ -272,7 +272,7 @@ pub static GOLD: [&TableSchema; 10] = [
     &KPIS,
 ];
 
-const SOURCE: Column = column("source", Text, "where the record came from: the file as named, or stdin");
+const SOURCE: Column = column("source", Text, "where the record came from: the file as named, or - for stdin");
 const PARTITION: Column = column("partition", Int32, "number of the partition within the source; 0 for a file");
 const OFFSET: Column = column("offset", Int64, "byte offset in the uncompressed file, or Kafka offset");
 

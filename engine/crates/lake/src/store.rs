@@ -1,0 +1,140 @@
+//! The few things a lake asks of storage, and the file system that does them.
+//!
+//! A step that returns `Ok` is durable. Everything above this file is written against the trait, so that tests can
+//! look on, and can let any step fail.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Storage. All calls block.
+pub(crate) trait Store: fmt::Debug + Send + Sync {
+    /// The names in a folder; `None` where nothing is at `folder`, [`io::ErrorKind::NotADirectory`] where a file is.
+    fn list(&self, folder: &Path) -> io::Result<Option<Vec<OsString>>>;
+
+    /// Makes one folder. [`io::ErrorKind::AlreadyExists`] where something is there, [`io::ErrorKind::NotFound`]
+    /// where the folder above is missing.
+    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+
+    /// Writes a file, whatever was there before. After an error, part of the file may be there.
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+
+    /// Moves a file into place, whatever was there before: a reader sees the old file or the new one. After an
+    /// error, either may be there.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes an empty folder.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+}
+
+/// What was asked of storage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// To list a folder.
+    List,
+    /// To make a folder.
+    CreateFolder,
+    /// To write a file.
+    Write,
+    /// To move a finished file into place.
+    Rename,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Operation::List => "list folder",
+            Operation::CreateFolder => "create folder",
+            Operation::Write => "write file",
+            Operation::Rename => "move a finished file to",
+        })
+    }
+}
+
+/// A step on storage that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {}", path.display())]
+pub struct StoreError {
+    /// What was asked.
+    pub operation: Operation,
+    /// Of which file or folder.
+    pub path: PathBuf,
+    /// What the operating system says.
+    pub source: io::Error,
+}
+
+impl StoreError {
+    /// For `map_err`: says what was asked, and of what.
+    pub(crate) fn of(operation: Operation, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
+        move |source| StoreError { operation, path: path.to_owned(), source }
+    }
+}
+
+/// Makes a folder and those above it that are missing.
+pub(crate) fn ensure_folder(store: &dyn Store, folder: &Path) -> Result<(), StoreError> {
+    let refused = match store.create_folder(folder) {
+        Ok(()) => return Ok(()),
+        Err(error) => error,
+    };
+    match (refused.kind(), folder.parent()) {
+        (io::ErrorKind::AlreadyExists, _) => Ok(()),
+        (io::ErrorKind::NotFound, Some(parent)) => {
+            ensure_folder(store, parent)?;
+            store.create_folder(folder).map_err(StoreError::of(Operation::CreateFolder, folder))
+        }
+        _ => Err(StoreError::of(Operation::CreateFolder, folder)(refused)),
+    }
+}
+
+/// The local file system.
+#[derive(Debug)]
+pub(crate) struct FileSystem;
+
+impl Store for FileSystem {
+    fn list(&self, folder: &Path) -> io::Result<Option<Vec<OsString>>> {
+        let entries = match fs::read_dir(folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            entries => entries?,
+        };
+        entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>().map(Some)
+    }
+
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::create_dir(folder)?;
+        sync_folder_of(folder)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)?;
+        sync_folder_of(to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        fs::remove_dir(folder)
+    }
+}
+
+/// Makes the name of `path` durable: a synced file whose name is not could be gone after a power failure.
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // Elsewhere a folder cannot be opened as a file, and the file system journals names by itself.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,198 @@
+//! The committer: merges what threads hand over, writes Gold and the quarantine, keeps the books.
+
+use std::time::{Duration, Instant};
+
+use engine_lake::{CommitError, GoldWriter, Lake, Layer, QuarantineWriter};
+use engine_model::{Semantics, Watermark, WindowId, gold};
+use engine_window::{GoldRows, Ledger, Merger};
+use rtrb::Consumer;
+
+use crate::message::{Gone, Patience, Report, receive};
+use crate::summary::Headline;
+
+/// How long a closed window waits to be written. Well under the two seconds that the contract allows, and long enough
+/// that a fast run writes many windows at once.
+const COMMIT_DELAY: Duration = Duration::from_millis(500);
+
+/// How often the dimensions are written during a run; the contract asks for five minutes.
+const DIMENSION_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Why the committer stopped early.
+#[derive(Debug)]
+pub(crate) enum CommitterError {
+    /// A thread that reports here is gone without an end.
+    Gone,
+    /// Something could not be written.
+    Write(CommitError),
+}
+
+impl From<Gone> for CommitterError {
+    fn from(Gone: Gone) -> CommitterError {
+        CommitterError::Gone
+    }
+}
+
+impl From<CommitError> for CommitterError {
+    fn from(error: CommitError) -> CommitterError {
+        CommitterError::Write(error)
+    }
+}
+
+/// What the committer knows when all is done.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    pub(crate) ledger: Ledger,
+    pub(crate) windows: u64,
+    pub(crate) saturated: bool,
+    /// Base windows with events that are not written, ascending.
+    pub(crate) open_windows: Vec<WindowId>,
+    pub(crate) headline: Headline,
+}
+
+/// A thread that reports here.
+#[derive(Debug)]
+struct Reporter {
+    reports: Consumer<Report>,
+    watermark: Watermark,
+    has_ended: bool,
+}
+
+/// Merges and writes.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    reporters: Vec<Reporter>,
+    merger: Merger,
+    rows: GoldRows,
+    gold: Option<GoldWriter>,
+    quarantine: Option<QuarantineWriter>,
+    ledger: Ledger,
+    open_windows: Vec<WindowId>,
+    headline: Headline,
+    /// Since when rows have been waiting for a commit.
+    waiting_since: Option<Instant>,
+    dimensions_written: Instant,
+}
+
+impl Committer {
+    pub(crate) fn new(semantics: &Semantics, lake: &Lake, reports: Vec<Consumer<Report>>) -> Committer {
+        let merger = Merger::new(semantics);
+        let reporter = |reports| Reporter { reports, watermark: Watermark::NONE, has_ended: false };
+        Committer {
+            reporters: reports.into_iter().map(reporter).collect(),
+            rows: merger.empty_rows(),
+            headline: Headline::new(semantics),
+            merger,
+            gold: lake.layers().contains(Layer::Gold).then(|| GoldWriter::new(lake)),
+            quarantine: lake.layers().contains(Layer::Quarantine).then(|| QuarantineWriter::new(lake)),
+            ledger: Ledger::default(),
+            open_windows: Vec::new(),
+            waiting_since: None,
+            dimensions_written: Instant::now(),
+        }
+    }
+
+    /// Works until all reporters have ended and everything is written.
+    pub(crate) fn run(mut self) -> Result<Committed, CommitterError> {
+        // Every table exists, with its schema, before the first row.
+        if let Some(gold) = &mut self.gold {
+            gold.commit()?;
+        }
+        if let Some(quarantine) = &mut self.quarantine {
+            quarantine.flush()?;
+        }
+        let mut patience = Patience::default();
+        while !self.reporters.iter().all(|reporter| reporter.has_ended) {
+            if self.receive_all()? {
+                patience.reset();
+            } else {
+                patience.wait();
+            }
+            self.close_windows()?;
+            if self.waiting_since.is_some_and(|since| since.elapsed() >= COMMIT_DELAY) {
+                self.commit(self.dimensions_written.elapsed() >= DIMENSION_INTERVAL)?;
+            }
+        }
+        self.close_windows()?;
+        self.commit(true)?;
+        if let Some(quarantine) = self.quarantine.take() {
+            quarantine.finish()?;
+        }
+        self.open_windows.sort_unstable();
+        self.open_windows.dedup();
+        Ok(Committed {
+            ledger: self.ledger,
+            windows: self.merger.window_count(),
+            saturated: self.merger.is_saturated(),
+            open_windows: self.open_windows,
+            headline: self.headline,
+        })
+    }
+
+    /// Takes one report of each reporter; returns whether there was any.
+    fn receive_all(&mut self) -> Result<bool, CommitterError> {
+        let mut any = false;
+        for reporter in self.reporters.iter_mut().filter(|reporter| !reporter.has_ended) {
+            let Some(report) = receive(&mut reporter.reports)? else { continue };
+            any = true;
+            match report {
+                Report::Closed { watermark, windows, quality } => {
+                    reporter.watermark = watermark;
+                    for partial in windows {
+                        self.merger.add_window(partial);
+                    }
+                    for partial in quality {
+                        self.ledger.merge(&partial.ledger);
+                        self.merger.add_quality(partial);
+                    }
+                }
+                Report::Quarantined(rows) => {
+                    if let Some(quarantine) = &mut self.quarantine {
+                        quarantine.append(&rows)?;
+                    }
+                }
+                Report::Ended { ledger, open_windows } => {
+                    self.ledger.merge(&ledger);
+                    self.open_windows.extend(open_windows);
+                    reporter.has_ended = true;
+                }
+            }
+        }
+        Ok(any)
+    }
+
+    /// Closes the windows that all reporters have passed.
+    fn close_windows(&mut self) -> Result<(), CommitterError> {
+        let global = self.reporters.iter().map(|reporter| reporter.watermark).min().unwrap_or(Watermark::END);
+        while let Some(closed) = self.merger.close_next(global, &mut self.rows) {
+            self.headline.see(closed, &self.rows);
+            if let Some(gold) = &mut self.gold {
+                let tables = self.merger.tables().iter().enumerate();
+                let of_grain = tables.filter(|(_, table)| table.grain == Some(closed.grain)).map(|(index, _)| index);
+                let rows = of_grain.map(|index| (index, &self.rows[index]));
+                gold.append(closed.grain, closed.window, rows)?;
+                self.waiting_since.get_or_insert_with(Instant::now);
+            }
+            for rows in &mut self.rows {
+                rows.clear();
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, with_dimensions: bool) -> Result<(), CommitError> {
+        let Some(gold) = &mut self.gold else { return Ok(()) };
+        if with_dimensions {
+            self.dimensions_written = Instant::now();
+            for (index, table) in self.merger.tables().iter().enumerate() {
+                if table.schema.name == gold::DIM_PRODUCT.name {
+                    gold.replace_dimension(index, self.merger.dim_product());
+                } else if table.schema.name == gold::DIM_CUSTOMER.name {
+                    gold.replace_dimension(index, self.merger.dim_customer());
+                }
+            }
+        }
+        self.waiting_since = None;
+        gold.commit()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! Tillrace, the engine: threads, rings and commits around the pure state machines.
+//!
+//! ```text
+//! source thread: read, parse, judge, route ══ ring ══▶ shard threads: dedup, add up ══ ring ══▶ committer: merge, write
+//!        └───────────────── quality, quarantine, watermark ═══════════ ring ═══════════════════════▶┘
+//! ```
+//!
+//! With one shard the source thread does the shard's work itself and there is no ring between them. All rings are
+//! bounded; a full one holds up whoever fills it, back to the reading of the input. Nothing is ever dropped.
+//!
+//! Watermarks travel inside the rings, behind the events they speak of, so a window closes in a shard only after all its
+//! events have come, and in the committer only after all shards have handed over what they know of it.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+mod commit;
+mod config;
+mod duration;
+mod live;
+mod message;
+mod partitions;
+mod pin;
+mod route;
+mod run;
+mod shard;
+mod source;
+mod status;
+mod summary;
+mod validate;
+
+pub use config::{RunConfig, default_shards};
+pub use duration::{InvalidDuration, parse_duration};
+pub use live::show_live_line;
+pub use route::shard_of;
+pub use run::{RunError, run};
+pub use status::{Status, StatusView};
+pub use summary::{Headline, RunEnd, Summary};
+pub use validate::{FileReport, ReasonReport, validate};

@@ -1,0 +1,81 @@
+//! The one live line on a terminal.
+
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use engine_model::Watermark;
+
+use crate::status::Status;
+use crate::summary::{printable, thousands};
+
+const INTERVAL: Duration = Duration::from_millis(250);
+
+/// Shows how far a run has come, on stderr where that is a terminal, until `done`; then clears the line.
+///
+/// `names` are the inputs, in order.
+pub fn show_live_line(status: &Status, names: &[String], done: &AtomicBool) {
+    let mut stderr = std::io::stderr();
+    if !stderr.is_terminal() {
+        return;
+    }
+    let mut before = (Instant::now(), 0);
+    while !done.load(Relaxed) {
+        // Unparked when the run is over.
+        std::thread::park_timeout(INTERVAL);
+        let now = (Instant::now(), status.view().records);
+        let seconds = now.0.duration_since(before.0).as_secs_f64();
+        let line = line(status, names, rate(now.1 - before.1, seconds));
+        before = now;
+        // A terminal that is gone is no reason to stop a run.
+        let _ = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());
+    }
+    let _ = write!(stderr, "\r\x1b[K").and_then(|()| stderr.flush());
+}
+
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "for people")]
+fn rate(records: u64, seconds: f64) -> u64 {
+    if seconds > 0.0 { (records as f64 / seconds) as u64 } else { 0 }
+}
+
+/// At most 79 columns, so that no terminal of usual width breaks it.
+fn line(status: &Status, names: &[String], rate: u64) -> String {
+    let view = status.view();
+    let watermark = match view.watermark {
+        Watermark::NONE => "no watermark yet".to_owned(),
+        Watermark::END => "all read".to_owned(),
+        watermark => {
+            let text = watermark.to_string();
+            let second = text.get(..19).unwrap_or(&text).to_owned();
+            let held = if names.len() > 1 { names.get(view.holder) } else { None };
+            let name = held.map(|name| printable(name.rsplit('/').next().unwrap_or(name)));
+            name.map_or(format!("{second}Z"), |name| format!("{second}Z by {name}"))
+        }
+    };
+    let text = format!(
+        "{} records  {}/s  {watermark}  open {}  late {}  rejected {}",
+        thousands(view.records),
+        thousands(rate),
+        view.open_windows,
+        thousands(view.late),
+        thousands(view.rejected),
+    );
+    text.chars().take(79).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_line_names_the_partition_that_holds_the_watermark() {
+        let status = Status::new();
+        let names = ["in/a.jsonl".to_owned(), "in/b.jsonl".to_owned()];
+        assert!(line(&status, &names, 0).contains("no watermark yet"));
+        status.watermark.store(1_767_225_600_000_000, Relaxed);
+        status.holder.store(1, Relaxed);
+        status.records.store(1_234, Relaxed);
+        let expected = "1,234 records  567/s  2026-01-01T00:00:00Z by b.jsonl  open 0  late 0  rejected 0";
+        assert_eq!(line(&status, &names, 567), &expected[..79]);
+    }
+}

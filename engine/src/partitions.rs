@@ -1,0 +1,148 @@
+//! The source partitions of a run and the order in which they are read.
+//!
+//! Always the one with the least watermark is read next, and it is left as soon as it is more than a window ahead of the
+//! others. So files whose times lie far apart are read one after the other, files of the same time side by side, and the
+//! windows that are open at once are about those of one file. For that, the first event time of every file is looked up
+//! before reading begins; the lookup judges nothing and the file is then read from its start.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use engine_model::{Batch, EventTime, Micros, PartitionId, Semantics, Watermark};
+use engine_parse::{Rules, Slab, parse};
+use engine_source::{Input, OPEN_READERS_DEFAULT, OpenReaders, PartitionReader, ReadError};
+use engine_window::Progress;
+
+/// One partition.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) reader: PartitionReader,
+    pub(crate) progress: Progress,
+    /// Where its watermark will stand once its first event is read, if that is known.
+    first: Watermark,
+}
+
+impl Partition {
+    fn watermark(&self) -> Watermark {
+        self.progress.watermark().max(self.first)
+    }
+}
+
+/// All partitions that are not finished.
+#[derive(Debug)]
+pub(crate) struct Partitions {
+    unfinished: Vec<Option<Partition>>,
+    /// Watermark and place of each unfinished partition; the least first.
+    order: BinaryHeap<Reverse<(Watermark, usize)>>,
+    open: OpenReaders,
+    /// How far a partition may run ahead of the others.
+    ahead_max: Micros,
+}
+
+impl Partitions {
+    /// The partitions of `inputs`, numbered in their order. Looks up the first event time of each file, where there are
+    /// several; what cannot be read is found out when its turn comes.
+    pub(crate) fn open(inputs: &[Input], semantics: &Semantics, rules: &Rules, stop: &Arc<AtomicBool>) -> Partitions {
+        let mut partitions = Partitions {
+            unfinished: Vec::with_capacity(inputs.len()),
+            order: BinaryHeap::new(),
+            open: OpenReaders::new(OPEN_READERS_DEFAULT),
+            ahead_max: semantics.base().length().get(),
+        };
+        for (place, input) in inputs.iter().enumerate() {
+            let id = PartitionId(u32::try_from(place).expect("fewer than 2^32 inputs"));
+            let reader = PartitionReader::new(input.clone()).stopped_by(Arc::clone(stop));
+            let first = if inputs.len() > 1 { first_event_time(input, rules) } else { None };
+            let partition = Partition {
+                reader,
+                progress: Progress::new(id, semantics),
+                first: first.map_or(Watermark::NONE, |first| Watermark::trailing(first, semantics.lateness())),
+            };
+            partitions.order.push(Reverse((partition.watermark(), place)));
+            partitions.unfinished.push(Some(partition));
+        }
+        partitions
+    }
+
+    /// The partition to read next and its place: the one with the least watermark. `None` when all are finished.
+    pub(crate) fn next(&mut self) -> Option<(usize, &mut Partition)> {
+        let &Reverse((_, place)) = self.order.peek()?;
+        Some((place, self.unfinished[place].as_mut().expect("finished partitions leave the order")))
+    }
+
+    /// How far the partition that is next may read now: to the watermark at which it would be too far ahead of the
+    /// others.
+    pub(crate) fn limit(&self) -> Watermark {
+        // The second least is the least of the heap's second level.
+        let rest = self.order.iter().skip(1).map(|Reverse((watermark, _))| *watermark).min();
+        rest.map_or(Watermark::END, |other| Watermark::at(other.get().saturating_add(self.ahead_max)))
+    }
+
+    /// Puts the partition that is next where its progress belongs now, and closes files where too many are open.
+    pub(crate) fn advanced(&mut self) {
+        let Some(mut next) = self.order.peek_mut() else { return };
+        let Reverse((watermark, place)) = &mut *next;
+        let partition = self.unfinished[*place].as_ref().expect("finished partitions leave the order");
+        *watermark = partition.watermark();
+        let (id, max) = (partition.progress.partition(), watermark.get());
+        drop(next);
+        if let Some(suspended) = self.open.read(id, max)
+            && let Some(partition) = &mut self.unfinished[suspended.0 as usize]
+        {
+            partition.reader.suspend();
+        }
+    }
+
+    /// Takes the partition that is next out: it is finished.
+    pub(crate) fn finish(&mut self) -> Option<Partition> {
+        let Reverse((_, place)) = self.order.pop()?;
+        let partition = self.unfinished[place].take()?;
+        self.open.closed(partition.progress.partition());
+        Some(partition)
+    }
+
+    /// The global watermark, and the place of a partition that holds it; +∞ when all are finished.
+    pub(crate) fn watermark(&self) -> (Watermark, Option<usize>) {
+        match self.order.peek() {
+            Some(&Reverse((watermark, place))) => (watermark, Some(place)),
+            None => (Watermark::END, None),
+        }
+    }
+
+    /// The partitions that are not finished.
+    pub(crate) fn unfinished(&self) -> impl Iterator<Item = &Partition> {
+        self.unfinished.iter().flatten()
+    }
+}
+
+/// The event time of the first valid record of a file that can be read again; `None` where there is none, or where it
+/// cannot be known without using the input up.
+fn first_event_time(input: &Input, rules: &Rules) -> Option<EventTime> {
+    let mut reader = PartitionReader::new(input.clone());
+    if !reader.is_replayable() {
+        return None;
+    }
+    let mut batch = Batch::default();
+    // A failure shows again, and is reported, when the file is read.
+    while let Ok(Some(slab)) = reader.next_slab() {
+        let mut consumed = 0;
+        while consumed < slab.bytes.len() {
+            let rest = Slab {
+                bytes: &slab.bytes[consumed..],
+                offset: slab.offset + consumed as u64,
+                oversized: slab.oversized,
+            };
+            batch.reset(batch.header);
+            consumed += parse(rest, rules, 16, &mut batch);
+            if let Some(event) = batch.events.first() {
+                return Some(event.time);
+            }
+        }
+    }
+    None
+}
+
+/// Why a partition could not be read to its end.
+pub(crate) type SourceError = ReadError;

@@ -1,0 +1,164 @@
+//! A run: from inputs to a lake, and the threads in between.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::Instant;
+
+use engine_lake::{CommitError, CreateError, Lake, Layer};
+use engine_model::Grain;
+
+use crate::commit::{Committed, Committer, CommitterError};
+use crate::config::RunConfig;
+use crate::message::Gone;
+use crate::partitions::Partitions;
+use crate::pin::{cores, pin};
+use crate::route::ShardLink;
+use crate::shard::{ShardWork, SourceLink, run_shard};
+use crate::source::{Downstream, Source, SourceConfig, SourceEnd, SourceNames};
+use crate::status::Status;
+use crate::summary::{RunEnd, Summary};
+
+/// Messages on a ring from a source to a shard: some 128 KiB of events each.
+const EVENT_RING_LEN: usize = 32;
+
+/// Messages on a ring to the committer. Each may be a window's part, so few are enough to keep it busy.
+const REPORT_RING_LEN: usize = 16;
+
+/// Why a run could not be made or did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The lake cannot be used.
+    #[error(transparent)]
+    Lake(#[from] CreateError),
+    /// Something could not be written. What was committed before stays.
+    #[error("writing the lake failed")]
+    Commit(#[from] CommitError),
+}
+
+impl RunError {
+    /// Whether the user has to change what was asked for (exit 2), rather than the world (exit 1).
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            RunError::Lake(CreateError::Occupied { .. } | CreateError::NotAFolder { .. }) => true,
+            RunError::Lake(CreateError::Store { .. }) | RunError::Commit(_) => false,
+        }
+    }
+}
+
+/// Reads all inputs into a new lake. Blocks until everything is written; `stop` ends it early, with what is closed
+/// by then. `status` shows how far it has come.
+///
+/// # Errors
+/// Where the lake cannot be made (then nothing has been read), or a write fails. That an input cannot be read on is no
+/// error here: what was read stays, and the summary says so.
+///
+/// # Panics
+/// Where a thread has panicked, with its panic.
+pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Result<Summary, RunError> {
+    let started = Instant::now();
+    let lake = Lake::create(&config.lake, &config.semantics, config.layers)?;
+    let names = Arc::new(SourceNames(config.inputs.iter().map(|input| (input.name.clone(), 0)).collect()));
+    let quarantine = config.layers.contains(Layer::Quarantine);
+    let base = config.semantics.base();
+    let source_config = SourceConfig {
+        currency: config.semantics.currency(),
+        max_future: config.max_future,
+        pace: config.pace,
+        quarantine,
+    };
+    let partitions = Partitions::open(&config.inputs, &config.semantics, &source_config.rules(), stop);
+    let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), quarantine);
+
+    let is_fused = config.shards == 1;
+    let shard_threads = if is_fused { 0 } else { config.shards };
+    let mut cores = cores(1 + shard_threads, config.pin).into_iter();
+    let source_core = cores.next().flatten();
+    let (source_reports, source_reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
+    let mut reports = vec![source_reports_rx];
+
+    let outcome = thread::scope(|scope| {
+        let downstream = if is_fused {
+            Downstream::Fused(Box::new(make_shard()))
+        } else {
+            let mut links = Vec::new();
+            for (index, core) in (0..shard_threads).zip(cores) {
+                let (tx, rx) = rtrb::RingBuffer::new(EVENT_RING_LEN);
+                // One more than can be under way, so that a batch always finds its way back.
+                let (empty_tx, empty_rx) = rtrb::RingBuffer::new(EVENT_RING_LEN + 1);
+                links.push(ShardLink::new(tx, empty_rx));
+                let (shard_reports, shard_reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
+                reports.push(shard_reports_rx);
+                let work = make_shard();
+                let status = (index == 0).then_some(status);
+                let body = move || {
+                    pin(core);
+                    run_shard(work, vec![SourceLink::new(rx, empty_tx)], shard_reports, status)
+                };
+                spawn(scope, format!("shard-{index}"), body);
+            }
+            Downstream::Routed(links)
+        };
+        let committer = Committer::new(&config.semantics, &lake, reports);
+        let committer = spawn(scope, "committer".to_owned(), move || committer.run());
+        let source =
+            Source::new(source_config, base, Arc::clone(&names), downstream, source_reports, status, Arc::clone(stop));
+        let source = spawn(scope, "source".to_owned(), move || {
+            pin(source_core);
+            source.run(partitions)
+        });
+        let source = source.join();
+        let committer = committer.join();
+        // Whoever panicked first has left the others with a ring that leads nowhere; scope passes the panic on.
+        match (source, committer) {
+            (Ok(source), Ok(committer)) => Some((source, committer)),
+            _ => None,
+        }
+    });
+    let (source, committed) = outcome.expect("a thread has panicked; its message stands above");
+    finish(config, &lake, base, started, source, committed)
+}
+
+/// Puts together what the threads say.
+fn finish(
+    config: &RunConfig,
+    lake: &Lake,
+    base: Grain,
+    started: Instant,
+    source: Result<SourceEnd, Gone>,
+    committed: Result<Committed, CommitterError>,
+) -> Result<Summary, RunError> {
+    let Committed { ledger, windows, saturated, open_windows, headline } = match committed {
+        Ok(committed) => committed,
+        Err(CommitterError::Write(error)) => return Err(RunError::Commit(error)),
+        Err(CommitterError::Gone) => panic!("a thread is gone without a word"),
+    };
+    assert!(ledger.adds_up(), "the ledger does not add up: {ledger:?}");
+    let end = match source {
+        Ok(SourceEnd::Finished) => RunEnd::Finished,
+        Ok(SourceEnd::Stopped) => RunEnd::Interrupted,
+        Ok(SourceEnd::Failed(error)) => RunEnd::SourceFailed(error.to_string()),
+        Err(Gone) => panic!("the source lost its committer, which ended well"),
+    };
+    Ok(Summary {
+        end,
+        ledger,
+        windows,
+        open_windows: open_windows.into_iter().map(|window| base.end(window)).collect(),
+        saturated,
+        elapsed: started.elapsed(),
+        has_gold: lake.layers().contains(Layer::Gold),
+        lake: config.lake.clone(),
+        headline,
+    })
+}
+
+/// A named thread; the name stands in panics and in tools that list threads.
+fn spawn<'scope, T: Send + 'scope>(
+    scope: &'scope thread::Scope<'scope, '_>,
+    name: String,
+    body: impl FnOnce() -> T + Send + 'scope,
+) -> thread::ScopedJoinHandle<'scope, T> {
+    thread::Builder::new().name(name).spawn_scoped(scope, body).expect("the system can start a thread")
+}

@@ -1,0 +1,150 @@
+//! A shard's thread, and the part of its work that the source thread does itself where there is only one shard.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use engine_model::{Batch, Cell, Event, Outcome, Rows, Semantics, Watermark, gold};
+use engine_window::{Ledger, Shard};
+use rtrb::{Consumer, Producer};
+
+use crate::message::{Gone, Patience, Report, ToShard, receive, send};
+use crate::source::SourceNames;
+use crate::status::Status;
+
+/// Rows for the quarantine are sent on in about this many bytes.
+pub(crate) const QUARANTINE_SEND_BYTES: usize = 256 << 10;
+
+/// A shard with what it puts into the quarantine.
+#[derive(Debug)]
+pub(crate) struct ShardWork {
+    shard: Shard,
+    names: Arc<SourceNames>,
+    /// `None` where the quarantine is left out.
+    duplicates: Option<Rows>,
+}
+
+impl ShardWork {
+    pub(crate) fn new(semantics: &Semantics, names: Arc<SourceNames>, quarantine: bool) -> ShardWork {
+        let duplicates = quarantine.then(|| Rows::new(&gold::DUPLICATES));
+        ShardWork { shard: Shard::new(semantics), names, duplicates }
+    }
+
+    /// Takes one event in.
+    #[inline]
+    pub(crate) fn ingest(&mut self, batch: &Batch, event: &Event) {
+        match self.shard.ingest(batch, event) {
+            Outcome::Accepted(_) => {}
+            Outcome::Duplicate(_) => self.quarantine(batch, event),
+            Outcome::Late { .. } => unreachable!("a file's watermark has passed whatever is emitted"),
+            Outcome::Rejected(_) => unreachable!("an event is no rejected line"),
+        }
+    }
+
+    fn quarantine(&mut self, batch: &Batch, event: &Event) {
+        let Some(rows) = &mut self.duplicates else { return };
+        let buffer = &mut [0; 36];
+        let event_id = event.event_id();
+        let event_id = std::str::from_utf8(event_id.bytes(&batch.arena, buffer)).expect("texts of events are UTF-8");
+        let [source, partition, offset] = self.names.cells(batch.header.partition, event.offset);
+        rows.push(&[Cell::Text(event_id), Cell::Timestamp(event.time), source, partition, offset]);
+    }
+
+    /// Sends duplicates on, where there are enough of them or `all` are wanted.
+    pub(crate) fn send_duplicates(&mut self, reports: &mut Producer<Report>, all: bool) -> Result<(), Gone> {
+        match &mut self.duplicates {
+            Some(rows) => send_rows(rows, reports, all),
+            None => Ok(()),
+        }
+    }
+
+    /// Closes what `watermark` has passed.
+    pub(crate) fn close(&mut self, watermark: Watermark) -> Report {
+        Report::closed(watermark, self.shard.close(watermark))
+    }
+
+    pub(crate) fn open_window_count(&self) -> u64 {
+        self.shard.open_windows().count() as u64
+    }
+
+    /// What is left when nothing comes any more.
+    pub(crate) fn end(mut self) -> Report {
+        let open_windows = self.shard.open_windows().map(|open| open.window).collect();
+        let mut ledger = Ledger::default();
+        for quality in self.shard.close(Watermark::END).quality {
+            ledger.merge(&quality.ledger);
+        }
+        Report::Ended { ledger, open_windows }
+    }
+}
+
+/// Sends quarantine rows on, where there are enough of them or `all` are wanted.
+pub(crate) fn send_rows(rows: &mut Rows, reports: &mut Producer<Report>, all: bool) -> Result<(), Gone> {
+    if rows.is_empty() || (!all && rows.byte_size() < QUARANTINE_SEND_BYTES) {
+        return Ok(());
+    }
+    let empty = Rows::new(rows.schema());
+    send(reports, Report::Quarantined(std::mem::replace(rows, empty)))
+}
+
+/// The way from one source thread to this shard.
+#[derive(Debug)]
+pub(crate) struct SourceLink {
+    pub(crate) rx: Consumer<ToShard>,
+    /// Emptied batches on their way back.
+    pub(crate) empty: Producer<Batch>,
+    watermark: Watermark,
+    has_ended: bool,
+}
+
+impl SourceLink {
+    pub(crate) fn new(rx: Consumer<ToShard>, empty: Producer<Batch>) -> SourceLink {
+        SourceLink { rx, empty, watermark: Watermark::NONE, has_ended: false }
+    }
+}
+
+/// Runs a shard until all its sources have ended. The global watermark is the least that its source threads have sent.
+pub(crate) fn run_shard(
+    mut work: ShardWork,
+    mut links: Vec<SourceLink>,
+    mut reports: Producer<Report>,
+    status: Option<&Status>,
+) -> Result<(), Gone> {
+    let mut closed = Watermark::NONE;
+    let mut patience = Patience::default();
+    while !links.iter().all(|link| link.has_ended) {
+        let mut is_idle = true;
+        for link in links.iter_mut().filter(|link| !link.has_ended) {
+            match receive(&mut link.rx)? {
+                None => continue,
+                Some(ToShard::Events(mut batch)) => {
+                    for event in &batch.events {
+                        work.ingest(&batch, event);
+                    }
+                    work.send_duplicates(&mut reports, false)?;
+                    batch.reset(batch.header);
+                    // Where the way back is full, enough batches are under way and this one is freed.
+                    let _ = link.empty.push(batch);
+                }
+                Some(ToShard::Watermark(watermark)) => link.watermark = watermark,
+                Some(ToShard::End) => link.has_ended = true,
+            }
+            is_idle = false;
+        }
+        let global = links.iter().map(|link| link.watermark).min().unwrap_or(Watermark::END);
+        if global > closed {
+            closed = global;
+            work.send_duplicates(&mut reports, false)?;
+            send(&mut reports, work.close(global))?;
+        }
+        if let Some(status) = status {
+            status.open_windows.store(work.open_window_count(), Relaxed);
+        }
+        if is_idle {
+            patience.wait();
+        } else {
+            patience.reset();
+        }
+    }
+    work.send_duplicates(&mut reports, true)?;
+    send(&mut reports, work.end())
+}

@@ -1,0 +1,4 @@
+//! What several tests of the engine share.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+pub(crate) mod in_process;
