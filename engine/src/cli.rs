@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine_lake::{Layer, Layers};
-use engine_model::{Currency, Micros, Semantics, UtcOffset, WindowLength};
-use engine_source::{Input, resolve};
+use engine_model::{Currency, EventTime, Micros, Semantics, UtcOffset, WindowLength};
+use engine_source::resolve;
 use serde::Deserialize;
 
-use crate::config::{RunConfig, default_shards};
+use crate::config::{Inputs, RunConfig, default_shards};
 use crate::duration::parse_duration;
+use crate::source::clock;
 
 /// Live figures of an online shop from its events, on one box.
 #[derive(Debug, Parser)]
@@ -29,6 +30,9 @@ pub enum Command {
     /// Read events and write Gold tables.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Write simulated events as JSON Lines.
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(Box<SimulateArgs>),
     /// Check files line by line and count what is wrong with them.
     #[command(after_help = VALIDATE_EXAMPLES)]
     Validate(ValidateArgs),
@@ -36,6 +40,12 @@ pub enum Command {
 
 const RUN_EXAMPLES: &str = "\
 Examples:
+  A simulated day of trade in seconds:
+    tillrace run --duration 24h
+
+  A live shop, by the clock, until Ctrl-C:
+    tillrace run --rate 200
+
   One file into ./lake, figures at the end:
     tillrace run --input shop.jsonl
 
@@ -49,7 +59,18 @@ Examples:
     tillrace run --input shop.jsonl --utc-offset -05:00 --currency EUR --summary json
 
 Durations are written 500ms, 10s, 5m, 1h30m, 1d.
-Exit status: 0 done, 1 failed or interrupted, 2 wrong usage or configuration.";
+Exit status: 0 done, 1 failed or interrupted before the end of the input, 2 wrong usage or configuration.";
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  Fifty events a second, by the clock:
+    tillrace simulate --rate 50 --mode stream
+
+  A million events into a file, with the truth about every injected fault beside it:
+    tillrace simulate --mode batch --events 1000000 --output shop.jsonl --truth truth.jsonl
+
+  An hour of a small shop, into the engine:
+    tillrace simulate --mode batch --duration 1h --rate 20 | tillrace run --input -";
 
 const VALIDATE_EXAMPLES: &str = "\
 Examples:
@@ -78,12 +99,92 @@ pub enum TableFormat {
     Delta,
 }
 
+/// What the simulator does; the same for `run` and `simulate`.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct SimArgs {
+    /// Events a second of event time [default: 1000; simulate: 50]
+    #[arg(long, value_name = "EVENTS", help_heading = "Simulator")]
+    pub rate: Option<f64>,
+    /// Stop after this span of event time
+    #[arg(long, value_name = "DURATION", help_heading = "Simulator")]
+    pub duration: Option<String>,
+    /// Stop after this many records
+    #[arg(long, value_name = "N", help_heading = "Simulator")]
+    pub events: Option<u64>,
+    /// Where all draws come from: the same seed and options give the same events everywhere [default: 1]
+    #[arg(long, value_name = "SEED", help_heading = "Simulator")]
+    pub seed: Option<u64>,
+    /// First instant of a bounded simulation [default: 2026-01-01T00:00:00Z]
+    #[arg(long, value_name = "INSTANT", help_heading = "Simulator")]
+    pub start: Option<String>,
+    /// Share of records that are copies [default: 0.01]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    pub duplicates: Option<f64>,
+    /// Share of records out of order, within lateness [default: 0.02]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    pub delayed: Option<f64>,
+    /// Share of records behind their window [default: 0.005]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    pub late: Option<f64>,
+    /// Share of records that are no valid events [default: 0.001]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    pub malformed: Option<f64>,
+    /// Customers at the start [default: 200000]
+    #[arg(long, value_name = "N", help_heading = "Simulator")]
+    pub customers: Option<u32>,
+    /// Products of the catalogue [default: 5000]
+    #[arg(long, value_name = "N", help_heading = "Simulator")]
+    pub products: Option<u32>,
+    /// What happens besides daily business, comma-separated: campaign, outage, flash-sale, or all
+    #[arg(long, value_name = "STORIES", help_heading = "Simulator")]
+    pub stories: Option<String>,
+    /// Write what was injected, a line of JSON for each record
+    #[arg(long, value_name = "FILE", help_heading = "Simulator")]
+    pub truth: Option<PathBuf>,
+}
+
+/// How `simulate` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SimulateMode {
+    /// By the clock: each event when its time has come.
+    Stream,
+    /// As fast as possible, from --start, up to --events or --duration.
+    Batch,
+}
+
+/// Options of `simulate`.
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// By the clock, or as fast as possible
+    #[arg(long, value_enum, default_value = "stream")]
+    pub mode: SimulateMode,
+    /// A file instead of stdout
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<String>,
+    /// Length of the base windows, which decides what is late
+    #[arg(long, value_name = "DURATION", default_value = "60s")]
+    pub window: String,
+    /// How far the watermark will trail, which decides what is late
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    pub lateness: Micros,
+    /// The currency of orders and payments
+    #[arg(long, value_name = "CODE", default_value = "USD")]
+    pub currency: Currency,
+    /// Local time of the shop, +hh:mm or -hh:mm
+    #[arg(long, value_name = "OFFSET", default_value = "+00:00", allow_hyphen_values = true)]
+    pub utc_offset: UtcOffset,
+    /// What is simulated.
+    #[command(flatten)]
+    pub sim: SimArgs,
+}
+
 /// Options of `run`. All are optional, so that a configuration file can give them; the help states the defaults.
 #[derive(Debug, Default, Args, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+#[serde(rename_all = "kebab-case", default)]
 pub struct RunArgs {
-    /// A file, a glob in quotes, or - for stdin; may be repeated. Each file is one source partition; .gz and .zst are
-    /// read by their extension
+    /// sim, a file, a glob in quotes, or - for stdin; may be repeated. Each file is one source partition; .gz and .zst
+    /// are read by their extension [default: sim]
     #[arg(long, value_name = "URI")]
     pub input: Vec<String>,
     /// Folder of the lake; must not hold an earlier run [default: ./lake]
@@ -133,6 +234,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
+    /// What is simulated.
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub sim: SimArgs,
 }
 
 /// Options of `validate`.
@@ -170,9 +275,23 @@ pub enum UsageError {
         /// What can be done instead.
         instead: &'static str,
     },
-    /// No input was named.
-    #[error("no input: name a file with --input FILE, or - for stdin")]
-    NoInput,
+    /// Options that do not go together.
+    #[error("{what}")]
+    Conflict {
+        /// What does not go with what, and what to do.
+        what: String,
+    },
+    /// The simulator cannot do it.
+    #[error("--{}: expected {}", .0.field, .0.expected)]
+    Sim(#[from] sim::InvalidConfig),
+    /// A key of the configuration file that is no option.
+    #[error("configuration {}: unknown option {key:?}; tillrace run --help lists the options", path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
     /// A number outside its range.
     #[error("--{option} {value} is out of range; expected {expected}")]
     OutOfRange {
@@ -226,10 +345,10 @@ impl RunArgs {
             None => self,
         };
         let semantics = args.semantics()?;
-        // Files and stdin are never idle; the value is checked all the same.
-        if let Some(text) = &args.idle_timeout {
-            value("idle-timeout", parse_duration(text))?;
-        }
+        let idle_timeout = match &args.idle_timeout {
+            Some(text) => value("idle-timeout", parse_duration(text))?,
+            None => DEFAULT_IDLE_TIMEOUT,
+        };
         let max_future = match &args.max_future {
             Some(text) => value("max-future", parse_duration(text))?,
             None => DEFAULT_MAX_FUTURE,
@@ -256,8 +375,9 @@ impl RunArgs {
             return Err(UsageError::Unavailable { option: "layers", value: layer.to_string(), instead });
         }
         let config = RunConfig {
+            inputs: args.inputs(&semantics)?,
             semantics,
-            inputs: args.inputs()?,
+            idle_timeout,
             lake: args.lake.clone().unwrap_or_else(|| PathBuf::from("./lake")),
             layers,
             shards,
@@ -287,14 +407,32 @@ impl RunArgs {
             no_pin: self.no_pin || file.no_pin,
             pace: self.pace.or(file.pace),
             config: None,
+            sim: self.sim.over(file.sim),
         }
     }
 
-    fn inputs(&self) -> Result<Vec<Input>, UsageError> {
-        if self.input.is_empty() {
-            return Err(UsageError::NoInput);
+    fn inputs(&self, semantics: &Semantics) -> Result<Inputs, UsageError> {
+        let is_sim = |input: &String| input == "sim" && !Path::new(input).exists();
+        if self.input.is_empty() || self.input.iter().any(is_sim) {
+            if self.input.len() > 1 {
+                let what = "--input sim stands alone: run files and the simulator into lakes of their own".to_owned();
+                return Err(UsageError::Conflict { what });
+            }
+            let base = semantics.base();
+            let shop = Shop {
+                window: base.length(),
+                lateness: semantics.lateness(),
+                currency: semantics.currency(),
+                offset: base.offset(),
+            };
+            let config = self.sim.config(&shop, sim::Config::RATE)?;
+            return Ok(Inputs::Sim { config: Box::new(config), truth: self.sim.truth.clone() });
         }
-        Ok(resolve(&self.input)?)
+        if let Some(option) = self.sim.first_given() {
+            let what = format!("--{option} is for the simulator, and --input names files; leave one of them out");
+            return Err(UsageError::Conflict { what });
+        }
+        Ok(Inputs::Lines(resolve(&self.input)?))
     }
 
     fn semantics(&self) -> Result<Semantics, UsageError> {
@@ -324,6 +462,151 @@ impl RunArgs {
     }
 }
 
+/// What the simulator has to know of the pipeline.
+struct Shop {
+    window: WindowLength,
+    lateness: Micros,
+    currency: Currency,
+    offset: UtcOffset,
+}
+
+impl SimArgs {
+    /// These options, and those of `file` that are not among them.
+    fn over(self, file: SimArgs) -> SimArgs {
+        SimArgs {
+            rate: self.rate.or(file.rate),
+            duration: self.duration.or(file.duration),
+            events: self.events.or(file.events),
+            seed: self.seed.or(file.seed),
+            start: self.start.or(file.start),
+            duplicates: self.duplicates.or(file.duplicates),
+            delayed: self.delayed.or(file.delayed),
+            late: self.late.or(file.late),
+            malformed: self.malformed.or(file.malformed),
+            customers: self.customers.or(file.customers),
+            products: self.products.or(file.products),
+            stories: self.stories.or(file.stories),
+            truth: self.truth.or(file.truth),
+        }
+    }
+
+    /// The name of an option that was given, if any was.
+    fn first_given(&self) -> Option<&'static str> {
+        let given = [
+            ("rate", self.rate.is_some()),
+            ("duration", self.duration.is_some()),
+            ("events", self.events.is_some()),
+            ("seed", self.seed.is_some()),
+            ("start", self.start.is_some()),
+            ("duplicates", self.duplicates.is_some()),
+            ("delayed", self.delayed.is_some()),
+            ("late", self.late.is_some()),
+            ("malformed", self.malformed.is_some()),
+            ("customers", self.customers.is_some()),
+            ("products", self.products.is_some()),
+            ("stories", self.stories.is_some()),
+            ("truth", self.truth.is_some()),
+        ];
+        given.into_iter().find_map(|(name, is_given)| is_given.then_some(name))
+    }
+
+    fn config(&self, shop: &Shop, rate: f64) -> Result<sim::Config, UsageError> {
+        let bound = match (&self.duration, self.events) {
+            (Some(_), Some(_)) => {
+                let what = "--duration and --events both say where to stop; leave one of them out".to_owned();
+                return Err(UsageError::Conflict { what });
+            }
+            (Some(text), None) => sim::Bound::Duration(value("duration", parse_duration(text))?),
+            (None, Some(events)) => sim::Bound::Records(events),
+            (None, None) => sim::Bound::None,
+        };
+        let start = match &self.start {
+            Some(_) if bound == sim::Bound::None => {
+                let what = "--start needs --duration or --events: without a bound, event time is the clock".to_owned();
+                return Err(UsageError::Conflict { what });
+            }
+            Some(text) => instant("start", text)?,
+            None if bound == sim::Bound::None => clock(),
+            None => sim::Config::START,
+        };
+        let default = sim::Shares::DEFAULT;
+        let config = sim::Config {
+            seed: self.seed.unwrap_or(sim::Config::SEED),
+            rate: self.rate.unwrap_or(rate),
+            start,
+            bound,
+            lanes: sim::Config::LANES,
+            customers: self.customers.unwrap_or(sim::Config::CUSTOMERS),
+            products: self.products.unwrap_or(sim::Config::PRODUCTS),
+            shares: sim::Shares {
+                duplicates: self.duplicates.unwrap_or(default.duplicates),
+                delayed: self.delayed.unwrap_or(default.delayed),
+                late: self.late.unwrap_or(default.late),
+                malformed: self.malformed.unwrap_or(default.malformed),
+            },
+            window: shop.window,
+            lateness: shop.lateness,
+            utc_offset: shop.offset,
+            currency: shop.currency,
+            stories: self.stories()?,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn stories(&self) -> Result<sim::Stories, UsageError> {
+        let mut stories = sim::Stories::default();
+        for name in self.stories.iter().flat_map(|list| list.split(',')) {
+            match name.trim() {
+                "campaign" => stories.campaign = sim::Stories::DAY.campaign,
+                "outage" => stories.outage = sim::Stories::DAY.outage,
+                "flash-sale" => stories.flash_sale = sim::Stories::DAY.flash_sale,
+                "all" => stories = sim::Stories::DAY,
+                _ => return Err(out_of_range("stories", &name, "campaign, outage, flash-sale or all")),
+            }
+        }
+        Ok(stories)
+    }
+}
+
+impl SimulateArgs {
+    /// Checks all options.
+    ///
+    /// # Errors
+    /// Where a value is none, or values do not go together.
+    pub fn resolve(&self) -> Result<sim::Config, UsageError> {
+        let window = window_length("window", &self.window)?;
+        let shop = Shop { window, lateness: self.lateness, currency: self.currency, offset: self.utc_offset };
+        let mut config = self.sim.config(&shop, SIMULATE_RATE)?;
+        if self.mode == SimulateMode::Batch && config.bound == sim::Bound::None {
+            let what = "--mode batch needs --events or --duration".to_owned();
+            return Err(UsageError::Conflict { what });
+        }
+        if let Some(output) = &self.output
+            && let Some((scheme, _)) = output.split_once("://")
+        {
+            let value = format!("{scheme}://");
+            return Err(UsageError::Unavailable { option: "output", value, instead: "a file and stdout are" });
+        }
+        if self.mode == SimulateMode::Stream && self.sim.start.is_none() {
+            config.start = clock();
+        }
+        Ok(config)
+    }
+}
+
+/// Reads an instant in RFC 3339.
+fn instant(option: &'static str, text: &str) -> Result<EventTime, UsageError> {
+    let timestamp: jiff::Timestamp = value(option, text.parse())?;
+    Ok(EventTime::from_micros(timestamp.as_microsecond()))
+}
+
+/// Events a second of `simulate` unless said otherwise: what a person can watch.
+const SIMULATE_RATE: f64 = 50.0;
+
+/// When a silent live partition is idle unless said otherwise.
+const DEFAULT_IDLE_TIMEOUT: Micros = Micros::from_seconds(30);
+
 /// How far ahead of the clock an event may be unless said otherwise.
 const DEFAULT_MAX_FUTURE: Micros = Micros::from_seconds(300);
 
@@ -345,6 +628,12 @@ fn out_of_range(option: &'static str, value: &dyn std::fmt::Display, expected: &
 fn read_config(path: &Path) -> Result<RunArgs, UsageError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| UsageError::ConfigUnreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text)
-        .map_err(|source| UsageError::ConfigMalformed { path: path.to_owned(), source: Box::new(source) })
+    let malformed = |source| UsageError::ConfigMalformed { path: path.to_owned(), source: Box::new(source) };
+    let table: toml::Table = toml::from_str(&text).map_err(malformed)?;
+    let options = RunArgs::augment_args(clap::Command::new("run"));
+    let is_option = |key: &str| key != "config" && options.get_arguments().any(|arg| arg.get_long() == Some(key));
+    if let Some(key) = table.keys().find(|key| !is_option(key)) {
+        return Err(UsageError::UnknownKey { path: path.to_owned(), key: key.clone() });
+    }
+    toml::from_str(&text).map_err(malformed)
 }

@@ -10,9 +10,11 @@ use rtrb::Consumer;
 use crate::message::{Gone, Patience, Report, receive};
 use crate::summary::Headline;
 
-/// How long a closed window waits to be written. Well under the two seconds that the contract allows, and long enough
-/// that a fast run writes many windows at once.
-const COMMIT_DELAY: Duration = Duration::from_millis(500);
+/// How long a closed window of a stream waits to be written: well under the two seconds that the contract allows.
+const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
+
+/// The same for files and a bounded simulation, where nobody waits and each commit writes the newest files anew.
+const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
 /// How often the dimensions are written during a run; the contract asks for five minutes.
 const DIMENSION_INTERVAL: Duration = Duration::from_mins(1);
@@ -68,13 +70,19 @@ pub(crate) struct Committer {
     ledger: Ledger,
     open_windows: Vec<WindowId>,
     headline: Headline,
+    commit_delay: Duration,
     /// Since when rows have been waiting for a commit.
     waiting_since: Option<Instant>,
     dimensions_written: Instant,
 }
 
 impl Committer {
-    pub(crate) fn new(semantics: &Semantics, lake: &Lake, reports: Vec<Consumer<Report>>) -> Committer {
+    pub(crate) fn new(
+        semantics: &Semantics,
+        lake: &Lake,
+        reports: Vec<Consumer<Report>>,
+        is_stream: bool,
+    ) -> Committer {
         let merger = Merger::new(semantics);
         let reporter = |reports| Reporter { reports, watermark: Watermark::NONE, has_ended: false };
         Committer {
@@ -86,6 +94,7 @@ impl Committer {
             quarantine: lake.layers().contains(Layer::Quarantine).then(|| QuarantineWriter::new(lake)),
             ledger: Ledger::default(),
             open_windows: Vec::new(),
+            commit_delay: if is_stream { STREAM_COMMIT_DELAY } else { FILE_COMMIT_DELAY },
             waiting_since: None,
             dimensions_written: Instant::now(),
         }
@@ -108,7 +117,7 @@ impl Committer {
                 patience.wait();
             }
             self.close_windows()?;
-            if self.waiting_since.is_some_and(|since| since.elapsed() >= COMMIT_DELAY) {
+            if self.waiting_since.is_some_and(|since| since.elapsed() >= self.commit_delay) {
                 self.commit(self.dimensions_written.elapsed() >= DIMENSION_INTERVAL)?;
             }
         }

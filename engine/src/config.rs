@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use engine_lake::Layers;
 use engine_model::{Micros, Semantics};
-use engine_source::Input;
+use engine_source::{Input, InputKind};
 
 use crate::pin::core_count;
 
@@ -14,7 +14,7 @@ pub struct RunConfig {
     /// What decides the rows.
     pub semantics: Semantics,
     /// The source partitions.
-    pub inputs: Vec<Input>,
+    pub inputs: Inputs,
     /// Where the lake is to be made.
     pub lake: PathBuf,
     /// What is written.
@@ -27,6 +27,56 @@ pub struct RunConfig {
     pub max_future: Micros,
     /// Records a second to be read from files and stdin; as fast as possible where absent.
     pub pace: Option<f64>,
+    /// When a live partition that is silent stops holding the others up.
+    pub idle_timeout: Micros,
+}
+
+/// Where events come from.
+#[derive(Clone, Debug)]
+pub enum Inputs {
+    /// Files, stdin, pipes; each is one partition.
+    Lines(Vec<Input>),
+    /// The simulator; each of its lanes is one partition. Without a bound it is live, its event time the clock.
+    Sim {
+        /// What it simulates.
+        config: Box<sim::Config>,
+        /// Where the truth about what it has injected is written.
+        truth: Option<PathBuf>,
+    },
+}
+
+impl Inputs {
+    /// Whether records come as they happen, and no end is in sight.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        match self {
+            Inputs::Lines(_) => false,
+            Inputs::Sim { config, .. } => config.bound == sim::Bound::None,
+        }
+    }
+
+    /// Whether rows are wanted soon after their window has closed: not where files are read as fast as possible.
+    #[must_use]
+    pub fn is_stream(&self) -> bool {
+        match self {
+            Inputs::Lines(inputs) => inputs.iter().any(|input| match input.kind {
+                InputKind::Stdin => true,
+                InputKind::File { replayable, .. } => !replayable,
+            }),
+            Inputs::Sim { .. } => self.is_live(),
+        }
+    }
+
+    /// What the `source` and `partition` columns say of each partition.
+    #[must_use]
+    pub fn names(&self) -> Vec<(String, i32)> {
+        match self {
+            Inputs::Lines(inputs) => inputs.iter().map(|input| (input.name.clone(), 0)).collect(),
+            Inputs::Sim { config, .. } => {
+                (0..config.lanes).map(|lane| ("sim".to_owned(), i32::try_from(lane).unwrap_or(i32::MAX))).collect()
+            }
+        }
+    }
 }
 
 /// One shard for each core that the source thread leaves, at least one.

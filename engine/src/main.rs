@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use engine::cli::{Cli, Command, RunArgs, SummaryFormat, ValidateArgs};
-use engine::{RunEnd, Status};
+use engine::cli::{Cli, Command, RunArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs};
+use engine::{RunEnd, SimulateError, Status};
 use engine_model::EventTime;
 use engine_parse::Rules;
 use engine_source::InputKind;
@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let code = match cli.command {
         Command::Run(args) => run(*args),
+        Command::Simulate(args) => simulate(&args),
         Command::Validate(args) => validate(&args),
     };
     ExitCode::from(code.unwrap_or_else(|error| complain(&error, FAILED)))
@@ -57,16 +58,10 @@ fn run(args: RunArgs) -> Result<u8> {
         Ok(resolved) => resolved,
         Err(error) => return Ok(complain(&error.into(), USAGE)),
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The second signal ends the process at once; the first asks the run to stop.
-        signal_hook::flag::register_conditional_shutdown(signal, FAILED.into(), Arc::clone(&stop))
-            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
-            .with_context(|| format!("watching for signal {signal}"))?;
-    }
+    let stop = stop_on_signals()?;
     let status = Status::new();
     let done = AtomicBool::new(false);
-    let names: Vec<String> = config.inputs.iter().map(|input| input.name.clone()).collect();
+    let names: Vec<String> = config.inputs.names().into_iter().map(|(name, _)| name).collect();
     let result = std::thread::scope(|scope| {
         let live = scope.spawn(|| engine::show_live_line(&status, &names, &done));
         let result = engine::run(&config, &status, &stop);
@@ -85,8 +80,11 @@ fn run(args: RunArgs) -> Result<u8> {
         SummaryFormat::Text => summary.to_text(),
         SummaryFormat::Json => summary.to_json() + "\n",
     })?;
+    let mut code = FAILED;
     match &summary.end {
         RunEnd::Finished => return Ok(DONE),
+        // Without a bound this is the only end there is.
+        RunEnd::Interrupted if config.inputs.is_live() => code = DONE,
         RunEnd::Interrupted => warn("interrupted: closed windows are written"),
         RunEnd::SourceFailed(error) => warn(&format!("error: {error}; closed windows are written")),
     }
@@ -94,7 +92,43 @@ fn run(args: RunArgs) -> Result<u8> {
     if open > 0 {
         warn(&format!("not written: {open} open base windows, and the rollups they belong to"));
     }
-    Ok(FAILED)
+    Ok(code)
+}
+
+/// A flag that Ctrl-C and SIGTERM set.
+fn stop_on_signals() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // The second signal ends the process at once; the first asks it to stop.
+        signal_hook::flag::register_conditional_shutdown(signal, FAILED.into(), Arc::clone(&stop))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
+            .with_context(|| format!("watching for signal {signal}"))?;
+    }
+    Ok(stop)
+}
+
+fn simulate(args: &SimulateArgs) -> Result<u8> {
+    let config = match args.resolve() {
+        Ok(config) => config,
+        Err(error) => return Ok(complain(&error.into(), USAGE)),
+    };
+    let stop = stop_on_signals()?;
+    let is_live = args.mode == SimulateMode::Stream;
+    let truth = args.sim.truth.as_deref();
+    let result = match args.output.as_deref() {
+        None | Some("-") => engine::simulate(&config, is_live, truth, &mut std::io::stdout().lock(), &stop),
+        Some(path) => {
+            let file = std::fs::File::create(path).with_context(|| format!("creating {path}"))?;
+            engine::simulate(&config, is_live, truth, &mut std::io::BufWriter::new(file), &stop)
+        }
+    };
+    match result {
+        Ok(records) => warn(&format!("{records} records")),
+        // A reader that has gone away (`tillrace simulate | head`) is no failure.
+        Err(SimulateError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(DONE)
 }
 
 fn validate(args: &ValidateArgs) -> Result<u8> {

@@ -14,11 +14,21 @@ use engine_model::{Batch, EventTime, Micros, PartitionId, Semantics, Watermark};
 use engine_parse::{Rules, Slab, parse};
 use engine_source::{Input, OPEN_READERS_DEFAULT, OpenReaders, PartitionReader, ReadError};
 use engine_window::Progress;
+use sim::Simulator;
+
+/// Where a partition's records come from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    /// A file, stdin or a pipe.
+    Lines(PartitionReader),
+    /// A lane of the simulator.
+    Lane(Box<Simulator>),
+}
 
 /// One partition.
 #[derive(Debug)]
 pub(crate) struct Partition {
-    pub(crate) reader: PartitionReader,
+    pub(crate) origin: Origin,
     pub(crate) progress: Progress,
     /// Where its watermark will stand once its first event is read, if that is known.
     first: Watermark,
@@ -56,7 +66,7 @@ impl Partitions {
             let reader = PartitionReader::new(input.clone()).stopped_by(Arc::clone(stop));
             let first = if inputs.len() > 1 { first_event_time(input, rules) } else { None };
             let partition = Partition {
-                reader,
+                origin: Origin::Lines(reader),
                 progress: Progress::new(id, semantics),
                 first: first.map_or(Watermark::NONE, |first| Watermark::trailing(first, semantics.lateness())),
             };
@@ -64,6 +74,28 @@ impl Partitions {
             partitions.unfinished.push(Some(partition));
         }
         partitions
+    }
+
+    /// A partition for each lane of the simulator.
+    pub(crate) fn simulated(lanes: Vec<Simulator>, semantics: &Semantics) -> Partitions {
+        let mut partitions = Partitions {
+            unfinished: Vec::with_capacity(lanes.len()),
+            order: BinaryHeap::new(),
+            open: OpenReaders::new(OPEN_READERS_DEFAULT),
+            ahead_max: semantics.base().length().get(),
+        };
+        for (place, lane) in lanes.into_iter().enumerate() {
+            let progress = Progress::new(PartitionId(lane.lane()), semantics);
+            partitions.order.push(Reverse((Watermark::NONE, place)));
+            let partition = Partition { origin: Origin::Lane(Box::new(lane)), progress, first: Watermark::NONE };
+            partitions.unfinished.push(Some(partition));
+        }
+        partitions
+    }
+
+    /// All partitions that are not finished, in their order.
+    pub(crate) fn all(&mut self) -> impl Iterator<Item = &mut Partition> {
+        self.unfinished.iter_mut().flatten()
     }
 
     /// The partition to read next and its place: the one with the least watermark. `None` when all are finished.
@@ -87,11 +119,16 @@ impl Partitions {
         let partition = self.unfinished[*place].as_ref().expect("finished partitions leave the order");
         *watermark = partition.watermark();
         let (id, max) = (partition.progress.partition(), watermark.get());
+        // Only what can be closed and opened again has a place among the open readers.
+        let is_replayable = matches!(&partition.origin, Origin::Lines(reader) if reader.is_replayable());
         drop(next);
+        if !is_replayable {
+            return;
+        }
         if let Some(suspended) = self.open.read(id, max)
-            && let Some(partition) = &mut self.unfinished[suspended.0 as usize]
+            && let Some(Partition { origin: Origin::Lines(reader), .. }) = &mut self.unfinished[suspended.0 as usize]
         {
-            partition.reader.suspend();
+            reader.suspend();
         }
     }
 
@@ -145,4 +182,17 @@ fn first_event_time(input: &Input, rules: &Rules) -> Option<EventTime> {
 }
 
 /// Why a partition could not be read to its end.
-pub(crate) type SourceError = ReadError;
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SourceError {
+    /// An input failed.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// What was simulated could not be written down.
+    #[error("cannot write the truth to \"{}\": {cause}", path.display())]
+    Truth {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the operating system says.
+        cause: std::io::Error,
+    },
+}

@@ -9,13 +9,14 @@ use engine_lake::{CommitError, CreateError, Lake, Layer};
 use engine_model::Grain;
 
 use crate::commit::{Committed, Committer, CommitterError};
-use crate::config::RunConfig;
+use crate::config::{Inputs, RunConfig};
 use crate::message::Gone;
 use crate::partitions::Partitions;
 use crate::pin::{cores, pin};
 use crate::route::ShardLink;
 use crate::shard::{ShardWork, SourceLink, run_shard};
-use crate::source::{Downstream, Source, SourceConfig, SourceEnd, SourceNames};
+use crate::simulate::lanes;
+use crate::source::{Downstream, Live, Source, SourceConfig, SourceEnd, SourceNames, TruthFile};
 use crate::status::Status;
 use crate::summary::{RunEnd, Summary};
 
@@ -31,6 +32,12 @@ pub enum RunError {
     /// The lake cannot be used.
     #[error(transparent)]
     Lake(#[from] CreateError),
+    /// The truth about what is simulated cannot be kept.
+    #[error("{0}")]
+    Truth(String),
+    /// The simulator cannot do what was asked.
+    #[error(transparent)]
+    Sim(#[from] sim::InvalidConfig),
     /// Something could not be written. What was committed before stays.
     #[error("writing the lake failed")]
     Commit(#[from] CommitError),
@@ -41,8 +48,8 @@ impl RunError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            RunError::Lake(CreateError::Occupied { .. } | CreateError::NotAFolder { .. }) => true,
-            RunError::Lake(CreateError::Store { .. }) | RunError::Commit(_) => false,
+            RunError::Lake(CreateError::Occupied { .. } | CreateError::NotAFolder { .. }) | RunError::Sim(_) => true,
+            RunError::Lake(CreateError::Store { .. }) | RunError::Truth(_) | RunError::Commit(_) => false,
         }
     }
 }
@@ -58,8 +65,7 @@ impl RunError {
 /// Where a thread has panicked, with its panic.
 pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Result<Summary, RunError> {
     let started = Instant::now();
-    let lake = Lake::create(&config.lake, &config.semantics, config.layers)?;
-    let names = Arc::new(SourceNames(config.inputs.iter().map(|input| (input.name.clone(), 0)).collect()));
+    let names = Arc::new(SourceNames(config.inputs.names()));
     let quarantine = config.layers.contains(Layer::Quarantine);
     let base = config.semantics.base();
     let source_config = SourceConfig {
@@ -67,8 +73,18 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         max_future: config.max_future,
         pace: config.pace,
         quarantine,
+        live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
     };
-    let partitions = Partitions::open(&config.inputs, &config.semantics, &source_config.rules(), stop);
+    let (partitions, truth) = match &config.inputs {
+        Inputs::Lines(inputs) => (Partitions::open(inputs, &config.semantics, &source_config.rules(), stop), None),
+        Inputs::Sim { config: sim, truth } => {
+            let truth = truth.as_deref().map(TruthFile::create).transpose();
+            let truth = truth.map_err(|error| RunError::Truth(error.to_string()))?;
+            let lanes = lanes(sim, truth.is_some())?;
+            (Partitions::simulated(lanes, &config.semantics), truth)
+        }
+    };
+    let lake = Lake::create(&config.lake, &config.semantics, config.layers)?;
     let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), quarantine);
 
     let is_fused = config.shards == 1;
@@ -100,13 +116,13 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
             }
             Downstream::Routed(links)
         };
-        let committer = Committer::new(&config.semantics, &lake, reports);
+        let committer = Committer::new(&config.semantics, &lake, reports, config.inputs.is_stream());
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
         let source =
             Source::new(source_config, base, Arc::clone(&names), downstream, source_reports, status, Arc::clone(stop));
         let source = spawn(scope, "source".to_owned(), move || {
             pin(source_core);
-            source.run(partitions)
+            source.with_truth(truth).run(partitions)
         });
         let source = source.join();
         let committer = committer.join();

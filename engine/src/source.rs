@@ -1,5 +1,8 @@
 //! A source thread: reads partitions, parses, judges and routes.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,14 +11,24 @@ use engine_model::{
     Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Rows, Watermark, gold,
 };
 use engine_parse::{Rules, Slab, parse};
-use engine_window::{Arrival, Ledger, QualityPartial};
+use engine_source::ReadError;
+use engine_window::{Arrival, Ledger, Progress, QualityPartial};
 use rtrb::Producer;
+use sim::Truth;
+
+use crate::idleness::Idleness;
 
 use crate::message::{Gone, Report, send};
-use crate::partitions::{Partition, Partitions, SourceError};
+use crate::partitions::{Origin, Partition, Partitions, SourceError};
 use crate::route::{ShardLink, shard_of};
 use crate::shard::{ShardWork, send_rows};
 use crate::status::Status;
+
+/// How many batches a lane of the simulator gives before the others get their turn.
+const LANE_BATCHES: usize = 8;
+
+/// How long a live source rests when it has caught up with the clock.
+const LIVE_PAUSE: Duration = Duration::from_millis(2);
 
 /// How many records are parsed at a time: enough to make the work around a batch small, few enough that its events
 /// stay in the second-level cache.
@@ -63,14 +76,56 @@ pub(crate) struct SourceConfig {
     pub(crate) pace: Option<f64>,
     /// Whether late and rejected records are kept.
     pub(crate) quarantine: bool,
+    /// Set where records come as they happen.
+    pub(crate) live: Option<Live>,
 }
 
 impl SourceConfig {
     /// What a record has to keep to, at this moment.
     pub(crate) fn rules(&self) -> Rules {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = EventTime::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
-        Rules { currency: self.currency, time_max: now.saturating_add(self.max_future).min(EventTime::EVENT_MAX) }
+        Rules { currency: self.currency, time_max: clock().saturating_add(self.max_future).min(EventTime::EVENT_MAX) }
+    }
+}
+
+/// The time by this machine's clock.
+pub(crate) fn clock() -> EventTime {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    EventTime::from_micros(i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// What a live source needs to know besides.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Live {
+    pub(crate) idle_timeout: Micros,
+}
+
+/// Where the truth about simulated records goes.
+#[derive(Debug)]
+pub(crate) struct TruthFile {
+    path: PathBuf,
+    file: BufWriter<File>,
+    line: Vec<u8>,
+}
+
+impl TruthFile {
+    /// Makes the file, or empties it.
+    pub(crate) fn create(path: &Path) -> Result<TruthFile, SourceError> {
+        let file = File::create(path).map_err(|cause| SourceError::Truth { path: path.to_owned(), cause })?;
+        Ok(TruthFile { path: path.to_owned(), file: BufWriter::new(file), line: Vec::new() })
+    }
+
+    /// Appends a line for each record.
+    pub(crate) fn write(&mut self, truths: &[Truth]) -> Result<(), SourceError> {
+        self.line.clear();
+        for truth in truths {
+            truth.write_line(&mut self.line);
+        }
+        self.file.write_all(&self.line).map_err(|cause| SourceError::Truth { path: self.path.clone(), cause })
+    }
+
+    /// Writes what is buffered.
+    pub(crate) fn finish(&mut self) -> Result<(), SourceError> {
+        self.file.flush().map_err(|cause| SourceError::Truth { path: self.path.clone(), cause })
     }
 }
 
@@ -84,6 +139,9 @@ pub(crate) struct Source<'a> {
     status: &'a Status,
     stop: Arc<AtomicBool>,
     batch: Batch,
+    /// Lines of simulated records, where they are needed.
+    slab: Vec<u8>,
+    truth: Option<TruthFile>,
     /// Observed windows that have not been sent.
     quality: Vec<QualityPartial>,
     /// Counts of finished partitions without a valid record, which belong to no window.
@@ -117,6 +175,8 @@ impl<'a> Source<'a> {
             status,
             stop,
             batch: Batch::default(),
+            slab: Vec::new(),
+            truth: None,
             quality: Vec::new(),
             unattributed: Ledger::default(),
             late: Rows::new(&gold::LATE),
@@ -132,66 +192,154 @@ impl<'a> Source<'a> {
 
     /// Reads all partitions to their ends, or until something stops it; then says so to everyone.
     pub(crate) fn run(mut self, mut partitions: Partitions) -> Result<SourceEnd, Gone> {
-        let end = loop {
-            if self.stop.load(Relaxed) {
-                break SourceEnd::Stopped;
-            }
-            let limit = partitions.limit();
-            let Some((place, partition)) = partitions.next() else { break SourceEnd::Finished };
-            let is_finished = match self.read_slab(partition, limit) {
-                Ok(is_finished) => is_finished,
-                Err(Interruption::Gone) => return Err(Gone),
-                Err(Interruption::Failed(error)) => break SourceEnd::Failed(error),
-            };
-            if self.stop.load(Relaxed) {
-                break SourceEnd::Stopped;
-            }
-            if is_finished {
-                self.finish_partition(&mut partitions);
-            } else {
-                partitions.advanced();
-            }
-            self.publish(&partitions, place);
-            let (watermark, _) = partitions.watermark();
-            // Only a window's end makes a difference to anyone.
-            if watermark == Watermark::END || passes_a_window(self.base, self.sent, watermark) {
-                self.advance(watermark)?;
-            }
+        let end = match self.config.live {
+            None => self.run_to_end(&mut partitions),
+            Some(live) => self.run_live(&mut partitions, live),
+        };
+        let end = match end {
+            Ok(end) => end,
+            Err(Interruption::Gone) => return Err(Gone),
+            // What looks like a failure may be an input that was told to end in the middle.
+            Err(Interruption::Failed(_)) if self.stop.load(Relaxed) => SourceEnd::Stopped,
+            Err(Interruption::Failed(error)) => SourceEnd::Failed(error),
+        };
+        let end = match self.truth.as_mut().map(TruthFile::finish) {
+            Some(Err(error)) => SourceEnd::Failed(error),
+            _ => end,
         };
         self.end(&partitions)?;
         Ok(end)
     }
 
+    fn run_to_end(&mut self, partitions: &mut Partitions) -> Result<SourceEnd, Interruption> {
+        loop {
+            let limit = partitions.limit();
+            let Some((place, partition)) = partitions.next() else { return Ok(SourceEnd::Finished) };
+            let is_finished = match &mut partition.origin {
+                Origin::Lines(_) => self.read_slab(partition, limit)?,
+                Origin::Lane(_) => self.simulate(partition, Arrival::REPLAY, EventTime::MAX, limit)?,
+            };
+            // An input that was told to stop looks as if it had ended.
+            if self.stop.load(Relaxed) {
+                return Ok(SourceEnd::Stopped);
+            }
+            self.flush()?;
+            if is_finished {
+                self.finish_partition(partitions);
+            } else {
+                partitions.advanced();
+            }
+            let (watermark, holder) = partitions.watermark();
+            self.publish(watermark, holder.unwrap_or(place));
+            // Only a window's end makes a difference to anyone.
+            if watermark == Watermark::END || passes_a_window(self.base, self.sent, watermark) {
+                self.advance(watermark)?;
+            }
+        }
+    }
+
+    /// Lets the simulator's lanes live by the clock until something stops it.
+    fn run_live(&mut self, partitions: &mut Partitions, live: Live) -> Result<SourceEnd, Interruption> {
+        let mut idleness = Idleness::new(partitions.unfinished().count(), live.idle_timeout);
+        let mut global = Watermark::NONE;
+        while !self.stop.load(Relaxed) {
+            let now = clock();
+            let arrival = Arrival { emitted: global, received: Some(now) };
+            for (place, partition) in partitions.all().enumerate() {
+                let before = self.records;
+                self.simulate(partition, arrival, now, Watermark::END)?;
+                idleness.heard(place, self.records > before, now);
+            }
+            self.flush()?;
+            let watermarks = partitions.unfinished().map(|partition| partition.progress.watermark());
+            let (watermark, holder) = idleness.global(watermarks, global, now);
+            global = watermark;
+            self.publish(global, holder);
+            if passes_a_window(self.base, self.sent, global) {
+                self.advance(global)?;
+            }
+            std::thread::sleep(LIVE_PAUSE);
+        }
+        Ok(SourceEnd::Stopped)
+    }
+
     /// Reads up to a slab of `partition`, less where it comes past `limit`. Returns whether the partition has ended.
     fn read_slab(&mut self, partition: &mut Partition, limit: Watermark) -> Result<bool, Interruption> {
+        let Partition { origin: Origin::Lines(reader), progress, .. } = partition else {
+            unreachable!("only lines come in slabs");
+        };
         let rules = self.config.rules();
-        let Some(slab) = partition.reader.next_slab().map_err(Interruption::Failed)? else { return Ok(true) };
+        let Some(slab) = reader.next_slab()? else { return Ok(true) };
         if self.stop.load(Relaxed) {
             return Ok(false);
         }
         let mut consumed = 0;
-        while consumed < slab.bytes.len() && partition.progress.watermark() <= limit {
+        while consumed < slab.bytes.len() && progress.watermark() <= limit {
             let offset = slab.offset + consumed as u64;
             let rest = Slab { bytes: &slab.bytes[consumed..], offset, oversized: slab.oversized };
-            let id = partition.progress.partition();
-            self.batch.reset(BatchHeader { partition: id, first_offset: offset, ..BatchHeader::default() });
+            let partition = progress.partition();
+            self.batch.reset(BatchHeader { partition, first_offset: offset, ..BatchHeader::default() });
             let parsed = parse(rest, &rules, self.batch_records_max(), &mut self.batch);
             assert!(parsed > 0, "the parser went nowhere at offset {offset}");
             consumed += parsed;
-            partition.progress.judge(&mut self.batch, Arrival::REPLAY, &mut self.quality);
-            self.quarantine(rest.bytes)?;
-            self.deliver()?;
-            self.records += self.batch.record_count() as u64;
+            self.take_batch(progress, Arrival::REPLAY, rest.bytes)?;
             self.keep_pace();
         }
         let left = slab.bytes.len() - consumed;
-        partition.reader.give_back(left);
+        reader.give_back(left);
+        Ok(false)
+    }
+
+    /// Takes what a lane has until `now`, some batches at the most, less where it comes past `limit`. Returns whether
+    /// the lane has ended.
+    fn simulate(
+        &mut self,
+        partition: &mut Partition,
+        arrival: Arrival,
+        now: EventTime,
+        limit: Watermark,
+    ) -> Result<bool, Interruption> {
+        let Partition { origin: Origin::Lane(lane), progress, .. } = partition else {
+            unreachable!("only lanes are simulated");
+        };
+        let mut slab = std::mem::take(&mut self.slab);
+        for _ in 0..LANE_BATCHES {
+            if progress.watermark() > limit || self.stop.load(Relaxed) {
+                break;
+            }
+            self.batch.reset(lane.header(progress.partition()));
+            slab.clear();
+            let count = lane.next_batch_until(now, self.batch_records_max(), &mut self.batch, &mut slab);
+            if count == 0 {
+                break;
+            }
+            if let Some(truth) = &mut self.truth {
+                truth.write(&lane.take_truth())?;
+            }
+            self.take_batch(progress, arrival, &slab)?;
+            self.keep_pace();
+        }
+        self.slab = slab;
+        Ok(lane.is_finished())
+    }
+
+    /// Judges the batch that has just been filled, with its lines in `slab`, and sends everything on its way.
+    fn take_batch(&mut self, progress: &mut Progress, arrival: Arrival, slab: &[u8]) -> Result<(), Gone> {
+        progress.judge(&mut self.batch, arrival, &mut self.quality);
+        self.quarantine(slab, arrival.emitted)?;
+        self.deliver()?;
+        self.records += self.batch.record_count() as u64;
+        Ok(())
+    }
+
+    /// Sends routed events on their way, also where a batch is not full.
+    fn flush(&mut self) -> Result<(), Gone> {
         if let Downstream::Routed(links) = &mut self.downstream {
             for link in links {
                 link.flush()?;
             }
         }
-        Ok(false)
+        Ok(())
     }
 
     fn batch_records_max(&self) -> usize {
@@ -215,7 +363,7 @@ impl<'a> Source<'a> {
     }
 
     /// Keeps the batch's rejected and late records, with their lines from `slab`.
-    fn quarantine(&mut self, slab: &[u8]) -> Result<(), Gone> {
+    fn quarantine(&mut self, slab: &[u8], emitted: Watermark) -> Result<(), Gone> {
         let raw = |start: u32, len: u32| Cell::Bytes(&slab[start as usize..][..len as usize]);
         let partition = self.batch.header.partition;
         self.rejected_count += self.batch.rejected.len() as u64;
@@ -236,7 +384,7 @@ impl<'a> Source<'a> {
             self.late_count += 1;
             if self.config.quarantine {
                 let end = self.base.end(self.base.containing(event.time));
-                let late_by = Cell::Double((event.watermark.get() - end).as_millis_f64());
+                let late_by = Cell::Double((event.watermark.max(emitted).get() - end).as_millis_f64());
                 let [source, number, offset] = self.names.cells(partition, event.offset);
                 let line = raw(event.line_start, event.line_len);
                 self.late.push(&[line, Cell::Timestamp(event.time), late_by, source, number, offset]);
@@ -296,6 +444,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Keeps the truth about simulated records in `truth`.
+    pub(crate) fn with_truth(mut self, truth: Option<TruthFile>) -> Source<'a> {
+        self.truth = truth;
+        self
+    }
+
     /// Hands over what is left and says that this was all.
     fn end(mut self, partitions: &Partitions) -> Result<(), Gone> {
         send_rows(&mut self.rejected, &mut self.reports, true)?;
@@ -326,14 +480,13 @@ impl<'a> Source<'a> {
         send(&mut self.reports, Report::Ended { ledger, open_windows })
     }
 
-    fn publish(&mut self, partitions: &Partitions, place: usize) {
-        let (watermark, holder) = partitions.watermark();
+    fn publish(&mut self, watermark: Watermark, holder: usize) {
         let status = self.status;
         status.records.store(self.records, Relaxed);
         status.late.store(self.late_count, Relaxed);
         status.rejected.store(self.rejected_count, Relaxed);
         status.watermark.store(watermark.get().as_micros(), Relaxed);
-        status.holder.store(holder.unwrap_or(place) as u64, Relaxed);
+        status.holder.store(holder as u64, Relaxed);
     }
 }
 
@@ -341,6 +494,18 @@ impl<'a> Source<'a> {
 enum Interruption {
     Gone,
     Failed(SourceError),
+}
+
+impl From<ReadError> for Interruption {
+    fn from(error: ReadError) -> Interruption {
+        Interruption::Failed(error.into())
+    }
+}
+
+impl From<SourceError> for Interruption {
+    fn from(error: SourceError) -> Interruption {
+        Interruption::Failed(error)
+    }
 }
 
 impl From<Gone> for Interruption {

@@ -95,8 +95,8 @@ impl Simulator {
     /// Appends up to `max` records to `batch`, and tells how many. Fewer only at the end.
     ///
     /// Events are those a parser makes of the lines, with the record's index as the offset; `line_start` and `line_len`
-    /// are 0. Broken records are rendered: their lines, each with `\n`, are appended to `slab`, which each
-    /// [`engine_model::RejectedLine::line`] points into, with the reason and field a parser must give (and no `at`).
+    /// are 0 but for late ones. Late and broken records are rendered: their lines, each with `\n`, are appended to `slab`,
+    /// which they and each [`engine_model::RejectedLine::line`] point into, with the reason and field a parser must give (and no `at`).
     /// The batch's header is left alone; see [`Simulator::header`]. About 80 ns a record. Once the vectors have
     /// grown nothing is allocated but for a few of the broken records.
     ///
@@ -239,7 +239,7 @@ impl Simulator {
 
     #[inline]
     fn give<S: Sink>(&mut self, record: &Record, fault: Fault, verdict: Verdict, is_delayed: bool, sink: &mut S) {
-        sink.valid(record, self.index, &mut self.scribe);
+        sink.valid(record, self.index, &mut self.scribe, verdict == Verdict::Late);
         self.tell(fault, verdict, is_delayed);
     }
 

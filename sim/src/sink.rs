@@ -13,8 +13,8 @@ const LINE_BYTES_KEPT: usize = 65_536;
 
 /// Takes records in the lane's order.
 pub(crate) trait Sink {
-    /// Takes a valid record.
-    fn valid(&mut self, record: &Record, index: u64, scribe: &mut Scribe);
+    /// Takes a valid record; where `keep_line` is set, its line is wanted too.
+    fn valid(&mut self, record: &Record, index: u64, scribe: &mut Scribe, keep_line: bool);
 
     /// Takes a broken one: its line without the end, and what a parser must say of it.
     fn broken(&mut self, line: &[u8], rejection: Rejection, index: u64);
@@ -23,7 +23,8 @@ pub(crate) trait Sink {
 /// JSON Lines.
 pub(crate) struct Lines<'a>(pub(crate) &'a mut Vec<u8>);
 
-/// A batch; with `ALL` all records are in `slab` as lines too, otherwise only the broken ones.
+/// A batch; with `ALL` all records are in `slab` as lines too, otherwise only the broken
+/// and the late ones, which a quarantine keeps.
 pub(crate) struct Events<'a, const ALL: bool> {
     pub(crate) batch: &'a mut Batch,
     pub(crate) slab: &'a mut Vec<u8>,
@@ -31,7 +32,7 @@ pub(crate) struct Events<'a, const ALL: bool> {
 
 impl Sink for Lines<'_> {
     #[inline]
-    fn valid(&mut self, record: &Record, _index: u64, scribe: &mut Scribe) {
+    fn valid(&mut self, record: &Record, _index: u64, scribe: &mut Scribe, _keep_line: bool) {
         scribe.append_line(record, self.0);
         self.0.push(b'\n');
     }
@@ -44,10 +45,10 @@ impl Sink for Lines<'_> {
 
 impl<const ALL: bool> Sink for Events<'_, ALL> {
     #[inline]
-    fn valid(&mut self, record: &Record, index: u64, scribe: &mut Scribe) {
+    fn valid(&mut self, record: &Record, index: u64, scribe: &mut Scribe, keep_line: bool) {
         let mut event = event(record, scribe, self.batch);
         event.offset = index;
-        if ALL {
+        if ALL || keep_line {
             let start = self.slab.len();
             scribe.append_line(record, self.slab);
             event.line_start = position(start);

@@ -158,6 +158,12 @@ impl Grain {
         self.length
     }
 
+    /// Where days begin.
+    #[must_use]
+    pub const fn offset(self) -> UtcOffset {
+        self.offset
+    }
+
     /// Whether the windows are whole days.
     #[must_use]
     pub const fn is_daily(self) -> bool {

@@ -19,9 +19,9 @@ fn draw(seed: u64, n: u64) -> u64 {
 }
 
 fn uuid(n: u64) -> String {
-    let (a, b) = (draw(1, n), draw(2, n));
-    let (c, d) = (b >> 48, b & 0xFFFF_FFFF_FFFF);
-    format!("{:08x}-{:04x}-4{:03x}-{c:04x}-{d:012x}", a >> 32, a >> 16 & 0xFFFF, a & 0xFFF)
+    let [high, low] = [draw(1, n), draw(2, n)];
+    let (node_high, node_low) = (low >> 48, low & 0xFFFF_FFFF_FFFF);
+    format!("{:08x}-{:04x}-4{:03x}-{node_high:04x}-{node_low:012x}", high >> 32, high >> 16 & 0xFFFF, high & 0xFFF)
 }
 
 fn view(batch: &mut Batch, n: u64) {

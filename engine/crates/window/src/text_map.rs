@@ -3,6 +3,9 @@
 //! Open addressing by `hashbrown`; a slot is the 16 bytes of the text, its form and the value, without padding where
 //! the value is made of bytes. Identifiers that fit neither 16 bytes nor a UUID lie in an arena of the map's own and are
 //! compared there, byte by byte.
+//!
+//! A large map is cut into segments that grow one by one: a table doubles by holding the old and the new one at once, and
+//! would otherwise, at the size of a day's sessions, need half its memory again and stop for a second.
 
 use engine_model::{Text, TextArena};
 use hashbrown::HashTable;
@@ -34,27 +37,43 @@ const _: () = assert!(size_of::<Slot<()>>() == 17 && size_of::<Slot<u8>>() == 18
 /// An exact map from texts to values.
 #[derive(Clone, Debug)]
 pub struct TextMap<V> {
-    slots: HashTable<Slot<V>>,
+    /// One, or [`SEGMENTS`].
+    segments: Vec<HashTable<Slot<V>>>,
+    len: usize,
     arena: TextArena,
 }
 
+/// How many segments a large map has.
+const SEGMENTS: usize = 64;
+
+/// At how many texts a map becomes large.
+const LARGE: usize = 1 << 18;
+
 impl<V> Default for TextMap<V> {
     fn default() -> TextMap<V> {
-        TextMap { slots: HashTable::new(), arena: TextArena::new() }
+        TextMap { segments: vec![HashTable::new()], len: 0, arena: TextArena::new() }
     }
+}
+
+/// The segment of a hash. Its bits are neither among the lowest, which choose the place in a table, nor among the seven
+/// highest, which hashbrown keeps beside each slot.
+#[inline]
+fn segment_of(hash: u64, segments: usize) -> usize {
+    // Both numbers of segments are powers of two.
+    (hash >> 40) as usize & (segments - 1)
 }
 
 impl<V> TextMap<V> {
     /// Number of texts.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.slots.len()
+        self.len
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.slots.is_empty()
+        self.len == 0
     }
 
     /// The arena that the texts of [`TextMap::iter`] belong to.
@@ -66,13 +85,15 @@ impl<V> TextMap<V> {
     /// Bytes of memory the map holds, free slots included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.slots.allocation_size() + self.arena.capacity()
+        self.segments.iter().map(HashTable::allocation_size).sum::<usize>() + self.arena.capacity()
     }
 
     /// The value of `text`, which lives in `arena`.
     #[must_use]
     pub fn get(&self, text: &Text, arena: &[u8]) -> Option<&V> {
-        let found = self.slots.find(text.hash(), |slot| slot.text().equals(&self.arena, text, arena));
+        let hash = text.hash();
+        let segment = &self.segments[segment_of(hash, self.segments.len())];
+        let found = segment.find(hash, |slot| slot.text().equals(&self.arena, text, arena));
         found.map(|slot| &slot.value)
     }
 
@@ -81,14 +102,20 @@ impl<V> TextMap<V> {
     /// Expected O(1); allocates only when the table or its arena must grow.
     #[inline]
     pub fn entry_or_insert_with(&mut self, text: &Text, arena: &[u8], make: impl FnOnce() -> V) -> (&mut V, bool) {
-        let entry = self.slots.entry(
-            text.hash(),
+        if self.len == LARGE && self.segments.len() == 1 {
+            self.cut();
+        }
+        let hash = text.hash();
+        let segment = segment_of(hash, self.segments.len());
+        let entry = self.segments[segment].entry(
+            hash,
             |slot| slot.text().equals(&self.arena, text, arena),
             |slot| slot.text().hash(),
         );
         match entry {
             Entry::Occupied(occupied) => (&mut occupied.into_mut().value, false),
             Entry::Vacant(vacant) => {
+                self.len += 1;
                 let kept = text.moved(arena, &mut self.arena);
                 (&mut vacant.insert(Slot::new(kept, make())).into_mut().value, true)
             }
@@ -97,7 +124,19 @@ impl<V> TextMap<V> {
 
     /// All texts with their values, in no order; the texts live in [`TextMap::arena`].
     pub fn iter(&self) -> impl Iterator<Item = (Text, &V)> {
-        self.slots.iter().map(|slot| (slot.text(), &slot.value))
+        self.segments.iter().flat_map(HashTable::iter).map(|slot| (slot.text(), &slot.value))
+    }
+
+    /// Moves all slots of the one table into segments.
+    #[cold]
+    fn cut(&mut self) {
+        let capacity = 2 * self.len / SEGMENTS;
+        let mut segments: Vec<HashTable<Slot<V>>> = (0..SEGMENTS).map(|_| HashTable::with_capacity(capacity)).collect();
+        for slot in std::mem::take(&mut self.segments).into_iter().flatten() {
+            let hash = slot.text().hash();
+            segments[segment_of(hash, SEGMENTS)].insert_unique(hash, slot, |slot| slot.text().hash());
+        }
+        self.segments = segments;
     }
 }
 
@@ -159,6 +198,24 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::HashMap;
+
+    #[test]
+    fn a_large_map_keeps_every_text_when_it_is_cut_and_after() {
+        let mut map = TextMap::default();
+        let key = |n: usize| Text::in_place(format!("k{n}").as_bytes()).unwrap();
+        let count = LARGE + LARGE / 2;
+        for n in 0..count {
+            assert!(map.entry_or_insert_with(&key(n), &[], || n).1);
+        }
+        assert_eq!((map.len(), map.iter().count(), map.segments.len()), (count, count, SEGMENTS));
+        for n in 0..count {
+            assert_eq!(map.get(&key(n), &[]), Some(&n));
+            assert!(!map.entry_or_insert_with(&key(n), &[], || n + 1).1);
+        }
+        assert_eq!(map.get(&key(count), &[]), None);
+        let longest = map.segments.iter().map(HashTable::len).max().unwrap();
+        assert!(longest < 2 * count / SEGMENTS, "the longest segment has {longest} of {count} texts");
+    }
 
     proptest! {
         #[test]
