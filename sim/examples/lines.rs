@@ -11,10 +11,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let lanes = u32::try_from(arguments.next().unwrap_or(Ok(1))?)?;
     let records = arguments.next().unwrap_or(Ok(100_000))?;
     let config = Config { lanes, bound: Bound::Records(records), ..Config::default() };
-    let mut lines = Vec::new();
+    let mut text = Vec::new();
     for lane in 0..lanes {
-        Simulator::new(&config, lane)?.write_lines(usize::MAX, &mut lines);
+        Simulator::new(&config, lane)?.write_lines(usize::MAX, &mut text);
     }
-    std::io::stdout().write_all(&lines)?;
+    std::io::stdout().write_all(&text)?;
     Ok(())
 }
