@@ -4,7 +4,7 @@
 //! configuration file can hold them too.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use glob::PatternError;
@@ -201,9 +201,29 @@ fn examine(path: &Path) -> io::Result<Option<(FileIdentity, bool)>> {
     }
     if metadata.is_file() {
         // A pipe is left alone: to open it would wait for its writer, and to close it would break the writer.
-        File::open(path)?;
+        let mut start = Vec::new();
+        File::open(path)?.take(4).read_to_end(&mut start)?;
+        check_start(Compression::of(path), &start)?;
     }
     Ok(Some((FileIdentity::of_path(path)?, metadata.is_file())))
+}
+
+/// Sees that a file which is named as compressed starts like one. One too short to tell is found out when it is read.
+fn check_start(compression: Compression, start: &[u8]) -> io::Result<()> {
+    let (is_right, name) = match (compression, start) {
+        (Compression::Gzip, &[first, second, ..]) => ([first, second] == [0x1f, 0x8b], "gzip"),
+        // A frame, or one to be skipped.
+        (Compression::Zstd, start @ &[first, second, third, fourth]) => {
+            (start == [0x28, 0xb5, 0x2f, 0xfd] || (first >> 4, second, third, fourth) == (5, 0x2a, 0x4d, 0x18), "zstd")
+        }
+        _ => return Ok(()),
+    };
+    if is_right {
+        return Ok(());
+    }
+    let message =
+        format!("by its extension it is compressed, but it does not start like {name}; rename it, or compress it");
+    Err(io::Error::new(io::ErrorKind::InvalidData, message))
 }
 
 /// What stands before `://` where that can be the scheme of a URI.

@@ -57,9 +57,9 @@ impl Default for LineLimits {
 
 /// Reads slabs of whole lines.
 ///
-/// A byte order mark at offset 0 is skipped, and so is a line that is too long, does not fit in the buffer and consists of
-/// nothing but spaces and tabs; shorter blank lines are left to the parser. Memory is `line_bytes_max + read_bytes`
-/// and about 128 bytes, whatever the input.
+/// A byte order mark at offset 0 is skipped. Of a line that is too long, does not fit in the buffer and consists of
+/// nothing but spaces and tabs only the `\n` is yielded, at the line's offset; all other blank lines come whole. Memory
+/// is `line_bytes_max + read_bytes` and about 128 bytes, whatever the input.
 #[derive(Debug)]
 pub struct LineReader<R> {
     reader: R,
@@ -242,8 +242,8 @@ impl<R: Read> LineReader<R> {
         self.scanned = self.filled;
     }
 
-    /// Reads the line that starts at `start` to its end and makes its first bytes the slab, or returns `false` where it
-    /// is blank.
+    /// Reads the line that starts at `start` to its end and makes its first bytes the slab; where it is blank its end,
+    /// so that lines can be counted, or returns `false` where it has none.
     ///
     /// The line's first bytes go to the front of the buffer; the rest passes through the reads' part.
     fn take_oversized(&mut self) -> io::Result<bool> {
@@ -271,10 +271,13 @@ impl<R: Read> LineReader<R> {
         self.offset += line.bytes + u64::from(has_end);
         let length = line.length(has_end);
         let is_blank = line.first_not_blank.is_none_or(|at| at >= length);
-        if !is_blank {
-            self.slab = Slab { range: 0..self.line_bytes_max, offset, oversized: Some(length) };
-        }
-        Ok(!is_blank)
+        let (range, oversized) = match (is_blank, has_end) {
+            (false, _) => (0..self.line_bytes_max, Some(length)),
+            (true, true) => (self.start - 1..self.start, None),
+            (true, false) => return Ok(false),
+        };
+        self.slab = Slab { range, offset, oversized };
+        Ok(true)
     }
 
     /// Reads once to behind `filled`, or sets the phase.

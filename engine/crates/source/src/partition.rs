@@ -11,7 +11,7 @@ use crate::identity::FileIdentity;
 use crate::inputs::{Compression, Input, InputKind};
 use crate::lines::{LineLimits, LineReader, SlabRef};
 use crate::stoppable::Stoppable;
-use crate::stream::Stream;
+use crate::stream::{Stream, stdin};
 
 /// Reading an input failed.
 ///
@@ -161,7 +161,7 @@ impl PartitionReader {
 
     fn open(&mut self, offset: u64) -> io::Result<LineReader<Stream>> {
         let mut stream = match &self.input.kind {
-            InputKind::Stdin => Stream::Stdin(Stoppable::new(io::stdin(), self.stop.clone())),
+            InputKind::Stdin => Stream::Stdin(Stoppable::new(stdin()?, self.stop.clone())),
             InputKind::File { path, compression, replayable } => {
                 let file = File::open(path)?;
                 check_identity(&mut self.identity, path, &file)?;

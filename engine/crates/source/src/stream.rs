@@ -1,7 +1,7 @@
 //! The uncompressed bytes of an input, whatever it is and however compressed, with errors a user can act on.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Stdin};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 
 use flate2::bufread::GzDecoder;
 
@@ -14,6 +14,25 @@ const COMPRESSED_READ_BYTES: usize = 64 * 1024;
 /// The largest window a zstd frame may ask for, as a power of two: 128 MiB, what `zstd -d` allows without asking.
 /// Memory for it is needed while the input is open.
 const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Standard input as it is, on Unix: the library's buffer would hold bytes back that a wait for the next ones does
+/// not see.
+#[cfg(unix)]
+pub(crate) type Stdin = File;
+#[cfg(not(unix))]
+pub(crate) type Stdin = io::Stdin;
+
+#[cfg(unix)]
+pub(crate) fn stdin() -> io::Result<Stdin> {
+    use std::os::fd::AsFd;
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "can fail elsewhere")]
+pub(crate) fn stdin() -> io::Result<Stdin> {
+    Ok(io::stdin())
+}
 
 /// The uncompressed bytes of an input.
 pub(crate) enum Stream {

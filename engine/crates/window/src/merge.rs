@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine_model::gold::{self, GoldTable, TableSchema};
-use engine_model::{Cell, Grain, Rows, Semantics, Watermark, WindowId};
+use engine_model::{Cell, EventTime, Grain, Rows, Semantics, Watermark, WindowId};
 
 use crate::dimension::{Dimension, Version};
 use crate::partial::WindowPartial;
@@ -148,20 +148,29 @@ impl Merger {
         let OpenRollup { window, totals } = self.rollups[index].take()?;
         self.saturated |= totals.is_saturated();
         self.append_totals(index + 1, window, &totals, rows);
+        let (start, longer) = (grains[index + 1].start(window), index + 1);
+        if longer < self.rollups.len() && is_fed_by_shorter(self.semantics.rollups(), longer) {
+            let open = open_rollup(&mut self.rollups[longer], self.semantics.rollups()[longer], start);
+            open.totals.merge_all_but_customers(&totals);
+        }
         Some(Closed { grain: index + 1, window })
     }
 
     /// Adds a resolved base window to the open rollups, and new customers of the day to `customer_activity`.
+    ///
+    /// A rollup that holds whole windows of the next shorter one takes them when those close, instead of base windows:
+    /// a session of an hour then costs a day's set one look instead of one a minute. Customers are taken at once, to
+    /// see which are new.
     fn roll_up(&mut self, window: WindowId, totals: &Totals, rows: &mut GoldRows) {
         let base = self.semantics.base();
         let leading = leading(base, window);
         let activity = self.table(&gold::CUSTOMER_ACTIVITY, 0);
         let mut new_today = Vec::new();
-        for (grain, open) in self.semantics.rollups().iter().zip(&mut self.rollups) {
-            let rollup = grain.containing(base.start(window));
-            let open = open.get_or_insert_with(|| OpenRollup { window: rollup, totals: Totals::default() });
-            assert_eq!(open.window, rollup, "a rollup stayed open beyond its end");
-            open.totals.merge_all_but_customers(totals);
+        for (index, grain) in self.semantics.rollups().iter().enumerate() {
+            let open = open_rollup(&mut self.rollups[index], *grain, base.start(window));
+            if !is_fed_by_shorter(self.semantics.rollups(), index) {
+                open.totals.merge_all_but_customers(totals);
+            }
             let arena = totals.customers.arena();
             for (customer, ()) in totals.customers.iter() {
                 let ((), is_new) = open.totals.customers.entry_or_insert_with(&customer, arena, || ());
@@ -246,13 +255,21 @@ impl Merger {
         self.saturated
     }
 
-    /// The rollups that are open: their grains, first instants and figures so far.
-    pub fn open_rollups(&self) -> impl Iterator<Item = (Grain, WindowId, &Sums)> {
-        let grains = self.semantics.rollups().iter().copied();
-        grains.zip(&self.rollups).filter_map(|(grain, open)| {
-            let open = open.as_ref()?;
-            Some((grain, open.window, &open.totals.sums))
-        })
+    /// The rollups that are open: their grains, windows and figures of the base windows closed so far.
+    #[must_use]
+    pub fn open_rollups(&self) -> Vec<(Grain, WindowId, Sums)> {
+        let mut found: Vec<(Grain, WindowId, Sums)> = Vec::new();
+        let mut shorter = Sums::default();
+        for (index, (grain, open)) in self.semantics.rollups().iter().zip(&self.rollups).enumerate() {
+            // What a shorter one has not handed on yet counts here too.
+            let mut sums = if is_fed_by_shorter(self.semantics.rollups(), index) { shorter } else { Sums::default() };
+            if let Some(open) = open {
+                sums.merge(&open.totals.sums);
+                found.push((*grain, open.window, sums));
+            }
+            shorter = sums;
+        }
+        found
     }
 
     /// Bytes of memory held for the open rollups, and for the catalogue and customers.
@@ -267,6 +284,19 @@ impl Merger {
     pub fn dimension_counts(&self) -> [usize; 2] {
         [self.catalogue.len(), self.customers.len()]
     }
+}
+
+/// Whether a rollup takes its figures from the next shorter one when that closes, rather than from base windows.
+fn is_fed_by_shorter(rollups: &[Grain], index: usize) -> bool {
+    index > 0 && rollups[index].length().is_multiple_of(rollups[index - 1].length())
+}
+
+/// The rollup of `grain` that holds `start`, opened where there is none.
+fn open_rollup(open: &mut Option<OpenRollup>, grain: Grain, start: EventTime) -> &mut OpenRollup {
+    let window = grain.containing(start);
+    let open = open.get_or_insert_with(|| OpenRollup { window, totals: Totals::default() });
+    assert_eq!(open.window, window, "a rollup stayed open beyond its end");
+    open
 }
 
 /// A window that was closed.

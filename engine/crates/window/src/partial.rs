@@ -94,6 +94,16 @@ impl WindowPartial {
         }
     }
 
+    /// Nothing known yet of `window`, with room for as much as is known of another one.
+    #[must_use]
+    pub(crate) fn like(window: WindowId, other: &WindowPartial) -> WindowPartial {
+        let mut partial = WindowPartial::new(window);
+        partial.totals.sessions.reserve(other.totals.sessions.len());
+        partial.totals.customers.reserve(other.totals.customers.len());
+        partial.totals.products.reserve(other.totals.products.len());
+        partial
+    }
+
     /// The base window.
     #[must_use]
     pub fn window(&self) -> WindowId {

@@ -86,7 +86,12 @@ impl Shard {
         }
         if let Outcome::Accepted(window) = outcome {
             let index = position(&self.windows, window, WindowPartial::window).unwrap_or_else(|index| {
-                self.windows.insert(index, WindowPartial::new(window));
+                // Mostly the one before is nearly complete, and this will be like it: no table has to grow again.
+                let partial = match index.checked_sub(1) {
+                    Some(before) => WindowPartial::like(window, &self.windows[before]),
+                    None => WindowPartial::new(window),
+                };
+                self.windows.insert(index, partial);
                 index
             });
             self.windows[index].add(event, batch, &mut self.scratch);

@@ -496,3 +496,29 @@ fn a_ledger_that_does_not_add_up_never_reaches_a_table() {
     let mut rows = merger.empty_rows();
     merger.close_next(Watermark::END, &mut rows);
 }
+
+#[test]
+fn open_rollups_count_every_closed_base_window_whoever_feeds_them() {
+    // 90m is no multiple of 1h and takes base windows itself; 1d takes windows of 90m when they close.
+    let rollups = [WindowLength::HOUR, WindowLength::new(Micros::from_seconds(5_400)).unwrap(), WindowLength::DAY];
+    let semantics =
+        Semantics::new(WindowLength::MINUTE, &rollups, Micros::ZERO, Currency::USD, UtcOffset::ZERO).unwrap();
+    let mut pipeline = Pipeline::new(&semantics);
+    let mut batch = Batch::default();
+    for (n, minute) in [0, 59, 60, 89, 90, 91].into_iter().enumerate() {
+        view(&mut batch, &format!("e{n}"), minute * 60, "s1", "c1", "p1");
+    }
+    pipeline.read(&mut batch);
+    // The watermark stands at minute 91, whose own window is open.
+    let events: Vec<u64> = pipeline.merger.open_rollups().iter().map(|(_, _, sums)| sums.events).collect();
+    assert_eq!(events, [3, 1, 5]);
+    pipeline.finish();
+    let sessions = |table| -> Vec<String> {
+        pipeline.table(table).iter().map(|row| row.split(' ').nth(7).unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        (sessions("kpis_1h"), sessions("kpis_90m"), sessions("kpis_1d")),
+        (vec!["1".to_owned(), "1".to_owned()], vec!["1".to_owned(), "1".to_owned()], vec!["1".to_owned()],)
+    );
+    assert!(pipeline.merger.open_rollups().is_empty());
+}

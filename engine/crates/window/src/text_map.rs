@@ -76,6 +76,14 @@ impl<V> TextMap<V> {
         self.len == 0
     }
 
+    /// Makes room for `count` texts in all, as long as the map is not large.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        if let [only] = self.segments.as_mut_slice() {
+            let more = count.min(LARGE).saturating_sub(self.len);
+            only.reserve(more, |slot| slot.text().hash());
+        }
+    }
+
     /// The arena that the texts of [`TextMap::iter`] belong to.
     #[must_use]
     pub fn arena(&self) -> &[u8] {
@@ -178,6 +186,11 @@ impl<T: Default> TextTable<T> {
     /// All texts (in [`TextTable::arena`]) with the numbers of their records, in no order.
     pub(crate) fn keys(&self) -> impl Iterator<Item = (Text, usize)> {
         self.index.iter().map(|(text, index)| (text, u32::from_le_bytes(*index) as usize))
+    }
+
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.index.reserve(count);
+        self.records.reserve(count.min(LARGE).saturating_sub(self.records.len()));
     }
 
     pub(crate) fn arena(&self) -> &[u8] {

@@ -86,8 +86,30 @@ fn a_path_that_exists_is_taken_literally() {
 }
 
 #[test]
+fn a_file_that_only_claims_to_be_compressed_is_an_error() {
+    let folder = folder(&["a.gz", "b.zst"]);
+    let expected = |name: &str, format| {
+        format!(
+            "cannot read \"DIR/{name}\": by its extension it is compressed, but it does not start like {format}; \
+             rename it, or compress it"
+        )
+    };
+    check_error(&folder, &["DIR/a.gz"], &expected("a.gz", "gzip"));
+    check_error(&folder, &["DIR/b.zst"], &expected("b.zst", "zstd"));
+}
+
+#[test]
 fn the_extension_says_the_compression() {
     let folder = folder(&["a.jsonl", "b.gz", "c.jsonl.GZ", "d.zst", "e.Zst", "gz"]);
+    let starts: [(&str, &[u8]); 4] = [
+        ("b.gz", b"\x1f\x8b\x08"),
+        ("c.jsonl.GZ", b""),
+        ("d.zst", b"\x28\xb5\x2f\xfd"),
+        ("e.Zst", b"\x5a\x2a\x4d\x18..."),
+    ];
+    for (name, start) in starts {
+        fs::write(folder.path().join(name), start).unwrap();
+    }
     let inputs = resolve(&[format!("{}/*", folder.path().display())]).unwrap();
     let found: Vec<Compression> = inputs
         .into_iter()

@@ -283,10 +283,11 @@ fn the_length_of_a_long_line_is_without_its_end() {
 }
 
 #[test]
-fn a_long_blank_line_is_skipped() {
+fn of_a_long_blank_line_only_its_end_is_yielded() {
     for end in ["\n", "\r\n"] {
         let input = format!("{}{end}last", " \t".repeat(100));
-        assert_eq!(slabs(input.as_bytes(), SMALL), [(200 + end.len() as u64, "last".to_owned(), None)]);
+        let expected = [(0, "\n".to_owned(), None), (200 + end.len() as u64, "last".to_owned(), None)];
+        assert_eq!(slabs(input.as_bytes(), SMALL), expected);
     }
     assert_eq!(slabs(" ".repeat(100).as_bytes(), SMALL), []);
     let input = format!("{}x\n", " ".repeat(99));
@@ -364,10 +365,11 @@ fn a_line_of_300_megabytes_passes_in_flat_memory() {
         let mut reader = LineReader::new(source, 0, LineLimits::default());
         let buffer_bytes = reader.buffer.len();
         assert!(buffer_bytes <= LINE_BYTES_MAX + READ_BYTES_DEFAULT + 128);
-        if byte == b'x' {
-            let slab = SlabRef { bytes: &vec![b'x'; LINE_BYTES_MAX], offset: 0, oversized: Some(LENGTH) };
-            assert_eq!(reader.next_slab().unwrap(), Some(slab));
-        }
+        let long = match byte {
+            b' ' => SlabRef { bytes: b"\n", offset: 0, oversized: None },
+            _ => SlabRef { bytes: &vec![b'x'; LINE_BYTES_MAX], offset: 0, oversized: Some(LENGTH) },
+        };
+        assert_eq!(reader.next_slab().unwrap(), Some(long));
         let last = SlabRef { bytes: b"last\n", offset: LENGTH + 2, oversized: None };
         assert_eq!(reader.next_slab().unwrap(), Some(last));
         assert_eq!(reader.next_slab().unwrap(), None);
