@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use engine_lake::{Layer, Layers};
-use engine_model::{Currency, EventTime, Micros, Semantics, UtcOffset, WindowLength};
+use engine_model::{Civil, Currency, EventTime, Micros, Semantics, UtcOffset, WindowLength, day_of_civil};
 use engine_source::resolve;
 use serde::Deserialize;
 
 use crate::config::{Inputs, RunConfig, default_shards};
 use crate::duration::parse_duration;
+use crate::show::{Moment, ShowConfig, ShowOutput};
 use crate::source::clock;
 
 /// Live figures of an online shop from its events, on one box.
@@ -30,6 +31,9 @@ pub enum Command {
     /// Read events and write Gold tables.
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArgs>),
+    /// Print the latest KPIs of a lake, or the rows of one of its tables.
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
     /// Write simulated events as JSON Lines.
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
@@ -60,6 +64,24 @@ Examples:
 
 Durations are written 500ms, 10s, 5m, 1h30m, 1d.
 Exit status: 0 done, 1 failed or interrupted before the end of the input, 2 wrong usage or configuration.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  The latest KPIs, as run prints them at its end:
+    tillrace show lake
+
+  The same for the last hours rather than days:
+    tillrace show lake --grain 1h
+
+  Hours of one day, exactly, for a program:
+    tillrace show lake kpis --grain 1h --from 2026-01-01 --to 2026-01-02 --output csv
+
+  What was rejected:
+    tillrace show lake rejected --output json
+
+json is one object a line. In json and csv, money is text and exact, instants are in UTC, and bytes that are no UTF-8 are
+base64. text leaves out window_end, date_key and minute_of_day, and its instants are local to the lake.
+Exit status: 0 done, 1 the lake cannot be read, 2 wrong usage, no lake, or no such table.";
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
@@ -119,16 +141,16 @@ pub struct SimArgs {
     #[arg(long, value_name = "INSTANT", help_heading = "Simulator")]
     pub start: Option<String>,
     /// Share of records that are copies [default: 0.01]
-    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator", allow_hyphen_values = true)]
     pub duplicates: Option<f64>,
     /// Share of records out of order, within lateness [default: 0.02]
-    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator", allow_hyphen_values = true)]
     pub delayed: Option<f64>,
     /// Share of records behind their window [default: 0.005]
-    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator", allow_hyphen_values = true)]
     pub late: Option<f64>,
     /// Share of records that are no valid events [default: 0.001]
-    #[arg(long, value_name = "SHARE", help_heading = "Simulator")]
+    #[arg(long, value_name = "SHARE", help_heading = "Simulator", allow_hyphen_values = true)]
     pub malformed: Option<f64>,
     /// Customers at the start [default: 200000]
     #[arg(long, value_name = "N", help_heading = "Simulator")]
@@ -191,20 +213,20 @@ pub struct RunArgs {
     #[arg(long, value_name = "DIR")]
     pub lake: Option<PathBuf>,
     /// Length of the base windows; divides a day [default: 60s]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub window: Option<String>,
     /// Longer windows besides, comma-separated, each a multiple of the window that divides a day; or none
     /// [default: 1h,1d, as far as they fit]
-    #[arg(long, value_name = "DURATIONS")]
+    #[arg(long, value_name = "DURATIONS", allow_hyphen_values = true)]
     pub rollup: Option<String>,
     /// How far the watermark trails the newest event of a partition [default: 10s]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub lateness: Option<String>,
     /// When a live partition that is silent stops holding the others up [default: 30s]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub idle_timeout: Option<String>,
     /// How far ahead of the clock an event may be before it is rejected [default: 5m]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     pub max_future: Option<String>,
     /// The currency all money must be in [default: USD]
     #[arg(long, value_name = "CODE")]
@@ -222,13 +244,13 @@ pub struct RunArgs {
     #[arg(long, value_enum)]
     pub summary: Option<SummaryFormat>,
     /// Number of shards; changes the speed, never a row [default: one per core left by the sources]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = parse_shards)]
     pub shards: Option<usize>,
     /// Do not pin threads to cores
     #[arg(long)]
     pub no_pin: bool,
     /// Read files and stdin at this many records a second
-    #[arg(long, value_name = "RECORDS")]
+    #[arg(long, value_name = "RECORDS", allow_negative_numbers = true, value_parser = parse_pace)]
     pub pace: Option<f64>,
     /// Options from a TOML file, named as here without the dashes; those given here come first
     #[arg(long, value_name = "FILE")]
@@ -238,6 +260,65 @@ pub struct RunArgs {
     #[command(flatten)]
     #[serde(flatten)]
     pub sim: SimArgs,
+}
+
+/// Options of `show`.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// Folder of the lake
+    #[arg(value_name = "LAKE")]
+    pub lake: PathBuf,
+    /// A table, by its full name or with --grain; without it, the latest KPIs
+    #[arg(
+        value_name = "TABLE",
+        help = "A table: kpis_1h, or kpis with --grain 1h; dim_product; rejected. Without it, the latest KPIs"
+    )]
+    pub table: Option<String>,
+    /// For a person, for a program, or for a spreadsheet
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: ShowOutput,
+    /// Length of the windows [default: of a table the shortest there is; of the KPIs the longest that has closed]
+    #[arg(long, value_name = "GRAIN", allow_hyphen_values = true)]
+    pub grain: Option<WindowLength>,
+    /// Only windows that start then or later: an instant in RFC 3339, or a date, local to the lake
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true)]
+    pub from: Option<Moment>,
+    /// Only windows that start before
+    #[arg(long, value_name = "TIME", value_parser = parse_moment, allow_hyphen_values = true)]
+    pub to: Option<Moment>,
+    /// At most so many rows; of the KPIs, the last so many windows [default: 20 rows of text, 7 windows, else all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Columns of the text [default: those of the terminal]
+    #[arg(long, value_name = "COLUMNS", value_parser = parse_width)]
+    pub width: Option<usize>,
+}
+
+impl ShowArgs {
+    /// What to show, and how.
+    #[must_use]
+    pub fn config(self) -> ShowConfig {
+        let ShowArgs { lake, table, output, grain, from, to, limit, width: _ } = self;
+        ShowConfig { lake, table, output, grain, from, to, limit }
+    }
+}
+
+/// Reads a date, or an instant in RFC 3339.
+fn parse_moment(text: &str) -> Result<Moment, String> {
+    const DATE: &str = "yyyy-mm-dd";
+    let expected = || "expected an instant like 2026-01-01T08:00:00Z, or a date like 2026-01-01".to_owned();
+    if text.len() == DATE.len() {
+        let date: jiff::civil::Date = text.parse().map_err(|_| expected())?;
+        let (year, month, day) = (date.year().into(), date.month().into(), date.day().into());
+        return Ok(Moment::Day(day_of_civil(Civil { year, month, day })));
+    }
+    let timestamp: jiff::Timestamp = text.parse().map_err(|_| expected())?;
+    Ok(Moment::Instant(EventTime::from_micros(timestamp.as_microsecond())))
+}
+
+fn parse_width(text: &str) -> Result<usize, String> {
+    let width = text.parse().ok().filter(|width| (40..=1_000).contains(width));
+    width.ok_or_else(|| "expected a number of columns from 40 to 1000".to_owned())
 }
 
 /// Options of `validate`.
@@ -255,15 +336,19 @@ pub struct ValidateArgs {
 }
 
 /// Why the options make no run. Nothing has been read or written.
+///
+/// The messages hold their cause, so there is no [`source`](std::error::Error::source) to print after them.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     /// An option's value is none.
-    #[error("--{option}: {source}")]
+    #[error("--{option} {value}: {cause}")]
     Value {
         /// The option, without its dashes.
         option: &'static str,
-        /// What is wrong with its value.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        cause: Box<dyn std::error::Error + Send + Sync>,
     },
     /// A part that is not there.
     #[error("--{option} {value} is not available in this version; {instead}")]
@@ -303,31 +388,31 @@ pub enum UsageError {
         expected: &'static str,
     },
     /// The configuration file cannot be read.
-    #[error("cannot read configuration {}: {source}", path.display())]
+    #[error("cannot read configuration {}: {cause}", path.display())]
     ConfigUnreadable {
         /// The file.
         path: PathBuf,
         /// What the operating system says.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// The configuration file is not understood.
-    #[error("configuration {}: {source}", path.display())]
+    #[error("configuration {}: {cause}", path.display())]
     ConfigMalformed {
         /// The file.
         path: PathBuf,
         /// Where, and what is wrong.
-        source: Box<toml::de::Error>,
+        cause: Box<toml::de::Error>,
     },
     /// An input cannot be used.
     #[error(transparent)]
     Input(#[from] engine_source::InputError),
 }
 
-fn value<T, E>(option: &'static str, result: Result<T, E>) -> Result<T, UsageError>
+fn value<T, E>(option: &'static str, text: &str, result: Result<T, E>) -> Result<T, UsageError>
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    result.map_err(|source| UsageError::Value { option, source: Box::new(source) })
+    result.map_err(|cause| UsageError::Value { option, value: text.to_owned(), cause: Box::new(cause) })
 }
 
 impl RunArgs {
@@ -346,28 +431,28 @@ impl RunArgs {
         };
         let semantics = args.semantics()?;
         let idle_timeout = match &args.idle_timeout {
-            Some(text) => value("idle-timeout", parse_duration(text))?,
+            Some(text) => value("idle-timeout", text, parse_duration(text))?,
             None => DEFAULT_IDLE_TIMEOUT,
         };
         let max_future = match &args.max_future {
-            Some(text) => value("max-future", parse_duration(text))?,
+            Some(text) => value("max-future", text, parse_duration(text))?,
             None => DEFAULT_MAX_FUTURE,
         };
         let shards = args.shards.unwrap_or_else(default_shards);
         if !(1..=SHARDS_MAX).contains(&shards) {
-            return Err(out_of_range("shards", &shards, "1 to 256"));
+            return Err(out_of_range("shards", &shards, SHARDS_EXPECTED));
         }
         if let Some(pace) = args.pace
             && !(pace.is_finite() && pace > 0.0)
         {
-            return Err(out_of_range("pace", &pace, "a number of records a second above 0"));
+            return Err(out_of_range("pace", &pace, PACE_EXPECTED));
         }
         if args.format == Some(TableFormat::Delta) {
             let instead = "parquet is";
             return Err(UsageError::Unavailable { option: "format", value: "delta".to_owned(), instead });
         }
         let layers = match &args.layers {
-            Some(text) => value("layers", text.parse::<Layers>())?,
+            Some(text) => value("layers", text, text.parse::<Layers>())?,
             None => Layers::default(),
         };
         if let Some(layer) = layers.iter().find(|layer| matches!(layer, Layer::Bronze | Layer::Silver)) {
@@ -447,18 +532,19 @@ impl RunArgs {
             Some(list) => list.split(',').map(|text| window_length("rollup", text.trim())).collect::<Result<_, _>>()?,
         };
         let lateness = match &self.lateness {
-            Some(text) => value("lateness", parse_duration(text))?,
+            Some(text) => value("lateness", text, parse_duration(text))?,
             None => DEFAULT_LATENESS,
         };
         let currency = match &self.currency {
-            Some(text) => value("currency", text.parse())?,
+            Some(text) => value("currency", text, text.parse())?,
             None => Currency::USD,
         };
         let offset = match &self.utc_offset {
-            Some(text) => value("utc-offset", text.parse::<UtcOffset>())?,
+            Some(text) => value("utc-offset", text, text.parse::<UtcOffset>())?,
             None => UtcOffset::ZERO,
         };
-        value("rollup", Semantics::new(window, &rollups, lateness, currency, offset))
+        let rollup = self.rollup.as_deref().unwrap_or_default();
+        value("rollup", rollup, Semantics::new(window, &rollups, lateness, currency, offset))
     }
 }
 
@@ -516,7 +602,7 @@ impl SimArgs {
                 let what = "--duration and --events both say where to stop; leave one of them out".to_owned();
                 return Err(UsageError::Conflict { what });
             }
-            (Some(text), None) => sim::Bound::Duration(value("duration", parse_duration(text))?),
+            (Some(text), None) => sim::Bound::Duration(value("duration", text, parse_duration(text))?),
             (None, Some(events)) => sim::Bound::Records(events),
             (None, None) => sim::Bound::None,
         };
@@ -597,7 +683,7 @@ impl SimulateArgs {
 
 /// Reads an instant in RFC 3339.
 fn instant(option: &'static str, text: &str) -> Result<EventTime, UsageError> {
-    let timestamp: jiff::Timestamp = value(option, text.parse())?;
+    let timestamp: jiff::Timestamp = value(option, text, text.parse())?;
     Ok(EventTime::from_micros(timestamp.as_microsecond()))
 }
 
@@ -616,9 +702,21 @@ const DEFAULT_LATENESS: Micros = Micros::from_seconds(10);
 /// More shards than any machine has cores for; each costs a thread and two rings.
 const SHARDS_MAX: usize = 256;
 
+const SHARDS_EXPECTED: &str = "a whole number from 1 to 256";
+const PACE_EXPECTED: &str = "a number of records a second above 0";
+
+// What is a number but out of range is refused later, alike for the configuration file.
+fn parse_shards(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| format!("expected {SHARDS_EXPECTED}"))
+}
+
+fn parse_pace(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| format!("expected {PACE_EXPECTED}"))
+}
+
 fn window_length(option: &'static str, text: &str) -> Result<WindowLength, UsageError> {
-    let length = value(option, parse_duration(text))?;
-    value(option, WindowLength::new(length))
+    let length = value(option, text, parse_duration(text))?;
+    value(option, text, WindowLength::new(length))
 }
 
 fn out_of_range(option: &'static str, value: &dyn std::fmt::Display, expected: &'static str) -> UsageError {
@@ -626,9 +724,9 @@ fn out_of_range(option: &'static str, value: &dyn std::fmt::Display, expected: &
 }
 
 fn read_config(path: &Path) -> Result<RunArgs, UsageError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| UsageError::ConfigUnreadable { path: path.to_owned(), source })?;
-    let malformed = |source| UsageError::ConfigMalformed { path: path.to_owned(), source: Box::new(source) };
+    let text =
+        std::fs::read_to_string(path).map_err(|cause| UsageError::ConfigUnreadable { path: path.to_owned(), cause })?;
+    let malformed = |cause| UsageError::ConfigMalformed { path: path.to_owned(), cause: Box::new(cause) };
     let table: toml::Table = toml::from_str(&text).map_err(malformed)?;
     let options = RunArgs::augment_args(clap::Command::new("run"));
     let is_option = |key: &str| key != "config" && options.get_arguments().any(|arg| arg.get_long() == Some(key));

@@ -7,8 +7,8 @@ use engine_model::{Semantics, Watermark, WindowId, gold};
 use engine_window::{GoldRows, Ledger, Merger};
 use rtrb::Consumer;
 
+use crate::figures::{Collector, Figures};
 use crate::message::{Gone, Patience, Report, receive};
-use crate::summary::Headline;
 
 /// How long a closed window of a stream waits to be written: well under the two seconds that the contract allows.
 const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ pub(crate) struct Committed {
     pub(crate) saturated: bool,
     /// Base windows with events that are not written, ascending.
     pub(crate) open_windows: Vec<WindowId>,
-    pub(crate) headline: Headline,
+    pub(crate) figures: Figures,
 }
 
 /// A thread that reports here.
@@ -69,7 +69,7 @@ pub(crate) struct Committer {
     quarantine: Option<QuarantineWriter>,
     ledger: Ledger,
     open_windows: Vec<WindowId>,
-    headline: Headline,
+    collector: Collector,
     commit_delay: Duration,
     /// Since when rows have been waiting for a commit.
     waiting_since: Option<Instant>,
@@ -88,7 +88,7 @@ impl Committer {
         Committer {
             reporters: reports.into_iter().map(reporter).collect(),
             rows: merger.empty_rows(),
-            headline: Headline::new(semantics),
+            collector: Collector::new(semantics),
             merger,
             gold: lake.layers().contains(Layer::Gold).then(|| GoldWriter::new(lake)),
             quarantine: lake.layers().contains(Layer::Quarantine).then(|| QuarantineWriter::new(lake)),
@@ -133,7 +133,7 @@ impl Committer {
             windows: self.merger.window_count(),
             saturated: self.merger.is_saturated(),
             open_windows: self.open_windows,
-            headline: self.headline,
+            figures: self.collector.finish(self.merger.dim_product()),
         })
     }
 
@@ -173,7 +173,7 @@ impl Committer {
     fn close_windows(&mut self) -> Result<(), CommitterError> {
         let global = self.reporters.iter().map(|reporter| reporter.watermark).min().unwrap_or(Watermark::END);
         while let Some(closed) = self.merger.close_next(global, &mut self.rows) {
-            self.headline.see(closed, &self.rows);
+            self.collector.see(closed, &self.rows);
             if let Some(gold) = &mut self.gold {
                 let tables = self.merger.tables().iter().enumerate();
                 let of_grain = tables.filter(|(_, table)| table.grain == Some(closed.grain)).map(|(index, _)| index);

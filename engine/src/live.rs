@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use engine_model::Watermark;
 
 use crate::status::Status;
-use crate::summary::{printable, thousands};
+use crate::terminal::printable;
 
 const INTERVAL: Duration = Duration::from_millis(250);
 
@@ -46,21 +46,32 @@ fn line(status: &Status, names: &[String], rate: u64) -> String {
         Watermark::END => "all read".to_owned(),
         watermark => {
             let text = watermark.to_string();
-            let second = text.get(..19).unwrap_or(&text).to_owned();
-            let held = if names.len() > 1 { names.get(view.holder) } else { None };
-            let name = held.map(|name| printable(name.rsplit('/').next().unwrap_or(name)));
-            name.map_or(format!("{second}Z"), |name| format!("{second}Z by {name}"))
+            format!("{}Z", text.get(..19).unwrap_or(&text))
         }
     };
+    // Last, because it is what may be cut.
+    let holder = if names.len() > 1 { names.get(view.holder) } else { None };
+    let holder = holder.map(|name| printable(name.rsplit('/').next().unwrap_or(name))).unwrap_or_default();
     let text = format!(
-        "{} records  {}/s  {watermark}  open {}  late {}  rejected {}",
-        thousands(view.records),
-        thousands(rate),
+        "{} records  {}/s  {watermark}  open {}  late {}  rejected {}  {holder}",
+        short(view.records),
+        short(rate),
         view.open_windows,
-        thousands(view.late),
-        thousands(view.rejected),
+        short(view.late),
+        short(view.rejected),
     );
-    text.chars().take(79).collect()
+    text.trim_end().chars().take(79).collect()
+}
+
+/// A count in at most six columns.
+fn short(count: u64) -> String {
+    let (unit, letter) = match count {
+        0..10_000 => return count.to_string(),
+        10_000..1_000_000 => (1_000, 'k'),
+        1_000_000..1_000_000_000 => (1_000_000, 'M'),
+        _ => (1_000_000_000, 'G'),
+    };
+    format!("{}.{}{letter}", count / unit, count % unit * 10 / unit)
 }
 
 #[cfg(test)]
@@ -75,7 +86,18 @@ mod tests {
         status.watermark.store(1_767_225_600_000_000, Relaxed);
         status.holder.store(1, Relaxed);
         status.records.store(1_234, Relaxed);
-        let expected = "1,234 records  567/s  2026-01-01T00:00:00Z by b.jsonl  open 0  late 0  rejected 0";
-        assert_eq!(line(&status, &names, 567), &expected[..79]);
+        status.rejected.store(99_999, Relaxed);
+        let expected = "1234 records  1.2M/s  2026-01-01T00:00:00Z  open 0  late 0  rejected 99.9k  b.jsonl";
+        assert_eq!(line(&status, &names, 1_299_999), &expected[..79]);
+    }
+
+    #[test]
+    fn the_live_line_fits_eighty_columns_whatever_it_counts() {
+        let status = Status::new();
+        for field in [&status.records, &status.late, &status.rejected, &status.open_windows] {
+            field.store(u64::from(u32::MAX), Relaxed);
+        }
+        let names = ["a".repeat(200), "b".repeat(200)];
+        assert!(line(&status, &names, 999_999_999).chars().count() < 80);
     }
 }

@@ -9,8 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use engine::cli::{Cli, Command, RunArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs};
-use engine::{RunEnd, SimulateError, Status};
+use engine::cli::{Cli, Command, RunArgs, ShowArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs};
+use engine::{RunEnd, ShowError, SimulateError, Status, Terminal};
 use engine_model::EventTime;
 use engine_parse::Rules;
 use engine_source::InputKind;
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let code = match cli.command {
         Command::Run(args) => run(*args),
         Command::Simulate(args) => simulate(&args),
+        Command::Show(args) => Ok(show(args)),
         Command::Validate(args) => validate(&args),
     };
     ExitCode::from(code.unwrap_or_else(|error| complain(&error, FAILED)))
@@ -77,7 +78,7 @@ fn run(args: RunArgs) -> Result<u8> {
         }
     };
     print(&match format {
-        SummaryFormat::Text => summary.to_text(),
+        SummaryFormat::Text => summary.to_text(&Terminal::of_stdout()),
         SummaryFormat::Json => summary.to_json() + "\n",
     })?;
     let mut code = FAILED;
@@ -129,6 +130,24 @@ fn simulate(args: &SimulateArgs) -> Result<u8> {
         Err(error) => return Err(error.into()),
     }
     Ok(DONE)
+}
+
+fn show(args: ShowArgs) -> u8 {
+    let terminal = args.width.map_or_else(Terminal::of_stdout, |width| Terminal { width, ..Terminal::of_stdout() });
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match engine::show(&args.config(), &terminal, &mut out) {
+        Ok(()) => DONE,
+        // A reader that has gone away (`tillrace show ... | head`) is no failure.
+        Err(ShowError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            // Nor is there anyone to write the rest to.
+            let _ = out.into_parts();
+            DONE
+        }
+        Err(error) => {
+            let code = if error.is_usage() { USAGE } else { FAILED };
+            complain(&error.into(), code)
+        }
+    }
 }
 
 fn validate(args: &ValidateArgs) -> Result<u8> {

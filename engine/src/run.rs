@@ -116,7 +116,9 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
             }
             Downstream::Routed(links)
         };
-        let committer = Committer::new(&config.semantics, &lake, reports, config.inputs.is_stream());
+        // Who asks for a pace wants to look on.
+        let is_stream = config.inputs.is_stream() || config.pace.is_some();
+        let committer = Committer::new(&config.semantics, &lake, reports, is_stream);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
         let source =
             Source::new(source_config, base, Arc::clone(&names), downstream, source_reports, status, Arc::clone(stop));
@@ -145,7 +147,7 @@ fn finish(
     source: Result<SourceEnd, Gone>,
     committed: Result<Committed, CommitterError>,
 ) -> Result<Summary, RunError> {
-    let Committed { ledger, windows, saturated, open_windows, headline } = match committed {
+    let Committed { ledger, windows, saturated, open_windows, figures } = match committed {
         Ok(committed) => committed,
         Err(CommitterError::Write(error)) => return Err(RunError::Commit(error)),
         Err(CommitterError::Gone) => panic!("a thread is gone without a word"),
@@ -166,7 +168,7 @@ fn finish(
         elapsed: started.elapsed(),
         has_gold: lake.layers().contains(Layer::Gold),
         lake: config.lake.clone(),
-        headline,
+        figures,
     })
 }
 

@@ -213,14 +213,17 @@ impl<'a> Source<'a> {
 
     fn run_to_end(&mut self, partitions: &mut Partitions) -> Result<SourceEnd, Interruption> {
         loop {
+            if self.stop.load(Relaxed) {
+                return Ok(SourceEnd::Stopped);
+            }
             let limit = partitions.limit();
             let Some((place, partition)) = partitions.next() else { return Ok(SourceEnd::Finished) };
             let is_finished = match &mut partition.origin {
                 Origin::Lines(_) => self.read_slab(partition, limit)?,
                 Origin::Lane(_) => self.simulate(partition, Arrival::REPLAY, EventTime::MAX, limit)?,
             };
-            // An input that was told to stop looks as if it had ended.
-            if self.stop.load(Relaxed) {
+            // An input that was told to stop looks as if it had ended. What came before still closes its windows.
+            if is_finished && self.stop.load(Relaxed) {
                 return Ok(SourceEnd::Stopped);
             }
             self.flush()?;
@@ -235,6 +238,7 @@ impl<'a> Source<'a> {
             if watermark == Watermark::END || passes_a_window(self.base, self.sent, watermark) {
                 self.advance(watermark)?;
             }
+            self.keep_pace();
         }
     }
 
@@ -283,7 +287,10 @@ impl<'a> Source<'a> {
             assert!(parsed > 0, "the parser went nowhere at offset {offset}");
             consumed += parsed;
             self.take_batch(progress, Arrival::REPLAY, rest.bytes)?;
-            self.keep_pace();
+            if self.config.pace.is_some() {
+                // One batch at its time, so that windows close when theirs has come and not all with the slab.
+                break;
+            }
         }
         let left = slab.bytes.len() - consumed;
         reader.give_back(left);
@@ -354,7 +361,8 @@ impl<'a> Source<'a> {
     fn keep_pace(&self) {
         let Some(pace) = self.config.pace else { return };
         #[expect(clippy::cast_precision_loss, reason = "a pace is approximate")]
-        let due = Duration::from_secs_f64(self.records as f64 / pace);
+        // A pace too slow for a `Duration` waits for ever.
+        let due = Duration::try_from_secs_f64(self.records as f64 / pace).unwrap_or(Duration::MAX);
         while let Some(ahead) = due.checked_sub(self.started.elapsed())
             && !self.stop.load(Relaxed)
         {

@@ -11,7 +11,8 @@ use std::process::Command;
 fn the_sample_is_what_its_command_makes() {
     let options = "--mode batch --duration 24h --rate 0.25 --customers 3000 --products 200 --seed 7 --stories all \
                    --delayed 0.03 --malformed 0.002";
-    let output = Command::new(env!("CARGO_BIN_EXE_tillrace")).arg("simulate").args(options.split(' ')).output().unwrap();
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tillrace")).arg("simulate").args(options.split(' ')).output().unwrap();
     assert!(output.status.success());
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/day.jsonl.gz");
     let mut sample = Vec::new();

@@ -48,7 +48,7 @@ const fn money() -> DataType {
     DataType::Decimal128(MONEY_PRECISION, MONEY_SCALE)
 }
 
-fn data_type(kind: ColumnType) -> DataType {
+pub(crate) fn data_type(kind: ColumnType) -> DataType {
     match kind {
         ColumnType::Timestamp => DataType::Timestamp(TimeUnit::Microsecond, Some(ZONE.into())),
         ColumnType::Int32 => DataType::Int32,

@@ -10,9 +10,9 @@ use crate::layers::{Layer, Layers};
 use crate::store::{FileSystem, Operation, Store, StoreError, ensure_folder};
 
 /// The folder that marks a lake and holds what is no table.
-const MARK: &str = "_tillrace";
+pub(crate) const MARK: &str = "_tillrace";
 /// The version of the layout, in `run.json`.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 /// A lake this process has made, and what it was made with. Cloning is cheap; clones are the same lake.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@
 //! A file under `gold` or `quarantine` is complete from the moment its name appears: it is written under
 //! `_tillrace/tmp`, synced, renamed to its place, and then the folder is synced.
 //!
-//! [`GoldWriter`] says what a commit is and what a reader can rely on. Left out: Delta, object stores, going on after a
+//! [`GoldWriter`] says what a commit is and what a reader can rely on; [`open`] is such a reader. Left out: Delta, object stores, going on after a
 //! restart, and the layers Bronze and Silver. There is no clock here; when to commit is the caller's decision.
 
 #![forbid(unsafe_code)]
@@ -22,6 +22,7 @@ mod gold;
 mod lake;
 mod layers;
 mod quarantine;
+mod reader;
 mod store;
 
 #[cfg(test)]
@@ -31,4 +32,5 @@ pub use gold::{CommitError, CommitReport, CommittedFile, FILE_ROWS_MAX, GoldWrit
 pub use lake::{CreateError, Lake};
 pub use layers::{InvalidLayers, Layer, Layers};
 pub use quarantine::{QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX, QuarantineWriter};
+pub use reader::{LakeReader, LakeTable, OpenError, ReadError, open};
 pub use store::{Operation, StoreError};

@@ -108,6 +108,11 @@ impl Store for MemoryStore {
         }))
     }
 
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let state = self.state.lock().unwrap();
+        state.entries.get(path).and_then(Option::as_ref).map(|bytes| bytes.to_vec()).ok_or(ErrorKind::NotFound.into())
+    }
+
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
         self.step(
             |_| {},

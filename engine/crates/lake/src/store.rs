@@ -14,6 +14,9 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// The names in a folder; `None` where nothing is at `folder`, [`io::ErrorKind::NotADirectory`] where a file is.
     fn list(&self, folder: &Path) -> io::Result<Option<Vec<OsString>>>;
 
+    /// All bytes of a file, as it was at one moment: one that is replaced meanwhile is read to its own end.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
     /// Makes one folder. [`io::ErrorKind::AlreadyExists`] where something is there, [`io::ErrorKind::NotFound`]
     /// where the folder above is missing.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
@@ -37,6 +40,8 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
 pub enum Operation {
     /// To list a folder.
     List,
+    /// To read a file.
+    Read,
     /// To make a folder.
     CreateFolder,
     /// To write a file.
@@ -49,6 +54,7 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Operation::List => "list folder",
+            Operation::Read => "read file",
             Operation::CreateFolder => "create folder",
             Operation::Write => "write file",
             Operation::Rename => "move a finished file to",
@@ -102,6 +108,10 @@ impl Store for FileSystem {
             entries => entries?,
         };
         entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>().map(Some)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {

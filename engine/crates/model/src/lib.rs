@@ -24,4 +24,4 @@ pub use rows::{Cell, ColumnData, Rows};
 pub use semantics::{Currency, InvalidCurrency, InvalidRollup, Semantics};
 pub use text::{Text, TextArena, TextBuffer, fold};
 pub use units::{Cents, EventTime, Micros, Watermark};
-pub use window::{Grain, InvalidUtcOffset, InvalidWindowLength, UtcOffset, WindowId, WindowLength};
+pub use window::{Grain, InvalidGrainName, InvalidUtcOffset, InvalidWindowLength, UtcOffset, WindowId, WindowLength};

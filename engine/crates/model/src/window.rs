@@ -64,6 +64,36 @@ impl fmt::Display for WindowLength {
     }
 }
 
+/// Why a text is no name of a grain.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("grain {value:?} is not of the form 10s, 1m, 1h or 1d, of a length that divides a day")]
+pub struct InvalidGrainName {
+    /// What was refused.
+    pub value: String,
+}
+
+/// Reads the name of a grain, a number and one of `d`, `h`, `m`, `s`: also `60m`, which is shown as `1h`.
+impl std::str::FromStr for WindowLength {
+    type Err = InvalidGrainName;
+
+    fn from_str(value: &str) -> Result<WindowLength, InvalidGrainName> {
+        let parse = || {
+            let (at, letter) = value.char_indices().last()?;
+            let unit = match letter {
+                'd' => Micros::DAY,
+                'h' => Micros::HOUR,
+                'm' => Micros::MINUTE,
+                's' => Micros::SECOND,
+                _ => return None,
+            };
+            let digits = Some(&value[..at]).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+            let micros = digits.parse::<i64>().ok()?.checked_mul(unit.get())?;
+            WindowLength::new(Micros::new(micros)).ok()
+        };
+        parse().ok_or_else(|| InvalidGrainName { value: value.to_owned() })
+    }
+}
+
 /// A fixed offset from UTC, `-23:59` to `+23:59`, in whole minutes. Local time = UTC + offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UtcOffset {
@@ -232,6 +262,21 @@ mod tests {
     fn grains_are_named_with_the_largest_unit_that_divides() {
         let name = |seconds| WindowLength::new(Micros::from_seconds(seconds)).unwrap().to_string();
         assert_eq!([10, 60, 90, 300, 3_600, 5_400, 86_400].map(name), ["10s", "1m", "90s", "5m", "1h", "90m", "1d"]);
+    }
+
+    #[test]
+    fn a_grain_is_read_by_the_name_it_is_shown_with() {
+        for name in ["10s", "1m", "90s", "5m", "1h", "90m", "1d"] {
+            assert_eq!(name.parse::<WindowLength>().unwrap().to_string(), name);
+        }
+        assert_eq!("60m".parse(), Ok(WindowLength::HOUR));
+        for name in ["", "m", "1", "7m", "+1m", "-1m", "1M", "2d", "0s", "1é", "99999999999999999999s"] {
+            let error = name.parse::<WindowLength>().unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!("grain {name:?} is not of the form 10s, 1m, 1h or 1d, of a length that divides a day")
+            );
+        }
     }
 
     #[test]
