@@ -152,6 +152,9 @@ pub struct SimArgs {
     /// Share of records that are no valid events [default: 0.001]
     #[arg(long, value_name = "SHARE", help_heading = "Simulator", allow_hyphen_values = true)]
     pub malformed: Option<f64>,
+    /// Lanes, each a source partition of its own; another number of lanes gives other events [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Simulator")]
+    pub lanes: Option<u32>,
     /// Customers at the start [default: 200000]
     #[arg(long, value_name = "N", help_heading = "Simulator")]
     pub customers: Option<u32>,
@@ -569,6 +572,7 @@ impl SimArgs {
             delayed: self.delayed.or(file.delayed),
             late: self.late.or(file.late),
             malformed: self.malformed.or(file.malformed),
+            lanes: self.lanes.or(file.lanes),
             customers: self.customers.or(file.customers),
             products: self.products.or(file.products),
             stories: self.stories.or(file.stories),
@@ -588,6 +592,7 @@ impl SimArgs {
             ("delayed", self.delayed.is_some()),
             ("late", self.late.is_some()),
             ("malformed", self.malformed.is_some()),
+            ("lanes", self.lanes.is_some()),
             ("customers", self.customers.is_some()),
             ("products", self.products.is_some()),
             ("stories", self.stories.is_some()),
@@ -621,7 +626,7 @@ impl SimArgs {
             rate: self.rate.unwrap_or(rate),
             start,
             bound,
-            lanes: sim::Config::LANES,
+            lanes: self.lanes.unwrap_or(sim::Config::LANES),
             customers: self.customers.unwrap_or(sim::Config::CUSTOMERS),
             products: self.products.unwrap_or(sim::Config::PRODUCTS),
             shares: sim::Shares {
@@ -664,6 +669,10 @@ impl SimulateArgs {
         let window = window_length("window", &self.window)?;
         let shop = Shop { window, lateness: self.lateness, currency: self.currency, offset: self.utc_offset };
         let mut config = self.sim.config(&shop, SIMULATE_RATE)?;
+        if config.lanes != 1 {
+            let what = "--lanes is for run: lines of several lanes in one file would be one partition".to_owned();
+            return Err(UsageError::Conflict { what });
+        }
         if self.mode == SimulateMode::Batch && config.bound == sim::Bound::None {
             let what = "--mode batch needs --events or --duration".to_owned();
             return Err(UsageError::Conflict { what });

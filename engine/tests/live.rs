@@ -223,3 +223,25 @@ fn a_reader_of_gold_may_come_and_go_while_a_pipe_is_read() {
     assert_eq!(minutes(&place.lake()), minutes_to(20));
     assert!(fs::metadata(place.lake().join("gold/dim_product/dim_product.parquet")).is_ok());
 }
+
+#[test]
+fn a_live_shop_closes_windows_by_the_clock_and_an_interrupt_is_its_end() {
+    for shards in ["1", "2"] {
+        let place = Workplace::new();
+        let options = "--rate 300 --window 1s --lateness 1s --rollup none --summary json --lanes 2 --shards";
+        let args: Vec<&str> = ["run"].into_iter().chain(options.split(' ')).chain([shards]).collect();
+        let child = place.start(&args);
+        let windows = || {
+            let files = parquet_files(&place.lake().join("gold/kpis_1s"));
+            files.iter().map(|file| read_file(file).unwrap().len()).sum::<usize>()
+        };
+        eventually("three windows", || windows() >= 3);
+        child.signal("INT");
+        let done = child.wait().assert_code(0).assert_says(&["not written"]);
+        let summary = done.json();
+        let sum: u64 = ["accepted", "duplicates", "late", "rejected"].map(|name| count(&summary, name)).iter().sum();
+        assert_eq!(count(&summary, "records"), sum);
+        assert_eq!(windows() as u64, count(&summary, "windows"));
+        assert_eq!(summary["end"], "interrupted");
+    }
+}
