@@ -255,6 +255,9 @@ pub struct RunArgs {
     /// Read files and stdin at this many records a second
     #[arg(long, value_name = "RECORDS", allow_negative_numbers = true, value_parser = parse_pace)]
     pub pace: Option<f64>,
+    /// Serve the live page; not available yet
+    #[arg(long, value_name = "ADDR", hide = true)]
+    pub dashboard: Option<String>,
     /// Options from a TOML file, named as here without the dashes; those given here come first
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
@@ -450,6 +453,10 @@ impl RunArgs {
         {
             return Err(out_of_range("pace", &pace, PACE_EXPECTED));
         }
+        if let Some(address) = &args.dashboard {
+            let instead = "tillrace show LAKE prints the figures";
+            return Err(UsageError::Unavailable { option: "dashboard", value: address.clone(), instead });
+        }
         if args.format == Some(TableFormat::Delta) {
             let instead = "parquet is";
             return Err(UsageError::Unavailable { option: "format", value: "delta".to_owned(), instead });
@@ -494,6 +501,7 @@ impl RunArgs {
             shards: self.shards.or(file.shards),
             no_pin: self.no_pin || file.no_pin,
             pace: self.pace.or(file.pace),
+            dashboard: self.dashboard.or(file.dashboard),
             config: None,
             sim: self.sim.over(file.sim),
         }
