@@ -12,6 +12,7 @@ use engine_oracle::generate::{self, Rng};
 use engine_oracle::{Answer, Config, Partition, compare};
 use proptest::prelude::*;
 use support::in_process::{Got, run};
+use support::seeds;
 
 /// Compares everything, or all that does not depend on the order of reading.
 fn check(expected: &Answer, got: &Got, with_quality: bool) -> Result<(), String> {
@@ -67,16 +68,6 @@ fn check_seed(seed: u64, make: impl Fn(u64, usize, usize, &Config) -> Vec<Partit
     let result = check(&expected, &got, true).and_then(|()| check_outcomes(&expected, &got));
     if let Err(error) = result {
         panic!("SEED={seed} ({shards} shards): {error}");
-    }
-}
-
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("SEED is a number");
-            seed..seed + 1
-        }
-        Err(_) => 0..count,
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine_model::{EventTime, Micros, Outcome, Reason, WindowId};
 use engine_oracle::{Answer, Config, Partition, Value, compare, generate};
 use support::gold::{Rows, read_layer};
+use support::seeds;
 use support::tillrace::{Workplace, count};
 
 /// The options that ask for this configuration.
@@ -176,16 +177,6 @@ fn check(partitions: &[Partition], config: &Config) -> Result<(), String> {
         result.map_err(|error| format!("{shards} shards: {error}\n{args:?}"))?;
     }
     Ok(())
-}
-
-fn seeds(count: u64) -> std::ops::Range<u64> {
-    match std::env::var("SEED") {
-        Ok(seed) => {
-            let seed = seed.parse().expect("SEED is a number");
-            seed..seed + 1
-        }
-        Err(_) => 0..count,
-    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use engine_model::{EventTime, Grain, Micros, Semantics, UtcOffset, WindowId};
+use engine_model::Semantics;
 
 use crate::layers::{Layer, Layers};
 use crate::store::{FileSystem, Operation, Store, StoreError, ensure_folder};
@@ -228,16 +228,9 @@ fn describe(semantics: &Semantics, layers: Layers) -> String {
         quoted(rollups),
         semantics.lateness().get(),
         semantics.currency(),
-        offset(semantics.base()),
+        semantics.base().offset(),
         quoted(layers.iter().map(|layer| layer.to_string()).collect()),
     )
-}
-
-/// The offset a grain is aligned to: window 0 starts at midnight of 1970-01-01, local time.
-fn offset(grain: Grain) -> UtcOffset {
-    let east = EventTime::EPOCH - grain.start(WindowId(0));
-    let minutes = i32::try_from(east.get() / Micros::MINUTE.get()).expect("an offset is less than a day");
-    UtcOffset::from_minutes(minutes).expect("a grain is aligned to a valid offset")
 }
 
 #[cfg(test)]

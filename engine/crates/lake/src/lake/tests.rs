@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use engine_model::{Currency, WindowLength};
+use engine_model::{Currency, Micros, WindowLength};
 
 use super::*;
 use crate::memory::{Fault, MemoryStore};
