@@ -2,13 +2,10 @@
 //!
 //! Each breaks exactly one rule of the contract, so that there is one answer.
 
-use engine_model::{Field, Reason, Rejection};
+use engine_model::{Field, LINE_BYTES_MAX, Reason, Rejection};
 
 use crate::draw::{high, low, scaled, weighted};
 use crate::record::{Action, Body};
-
-/// The most bytes a line may have, without its end.
-const LINE_BYTES_MAX: usize = 65_536;
 
 /// A way in which a line is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,15 +1,12 @@
 //! Where records go: into a batch, into text, or both.
 
-use engine_model::{Batch, Cents, Event, EventKind, Item, Line, RejectedLine, Rejection, Text};
+use engine_model::{Batch, Cents, Event, EventKind, Item, LINE_BYTES_MAX, Line, RejectedLine, Rejection, Text};
 
 use crate::catalogue::{append_name, category_name};
 use crate::customer::country;
 use crate::identity::Token;
 use crate::record::{Action, Body, Order, Record, Status};
 use crate::render::{Scribe, payment_number, product_id};
-
-/// The most bytes of a line that stay with a batch.
-const LINE_BYTES_KEPT: usize = 65_536;
 
 /// Takes records in the lane's order.
 pub(crate) trait Sink {
@@ -64,7 +61,7 @@ impl<const ALL: bool> Sink for Events<'_, ALL> {
         self.slab.push(b'\n');
         self.batch.rejected.push(RejectedLine {
             rejection,
-            line: Line { start, len: position(line.len().min(LINE_BYTES_KEPT)) },
+            line: Line { start, len: position(line.len().min(LINE_BYTES_MAX)) },
             length: line.len() as u64,
             offset: index,
             events_before: position(self.batch.events.len()),

@@ -8,6 +8,9 @@ use crate::outcome::Rejection;
 use crate::text::{Text, TextArena};
 use crate::units::EventTime;
 
+/// The most bytes a line may have, without its end.
+pub const LINE_BYTES_MAX: usize = 65_536;
+
 /// Where a batch stands in its partition. Frozen early: sources, shards, Bronze and recovery all rely on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BatchHeader {

@@ -16,7 +16,7 @@ mod window;
 
 pub mod gold;
 
-pub use batch::{Batch, BatchHeader, Line, RejectedLine};
+pub use batch::{Batch, BatchHeader, LINE_BYTES_MAX, Line, RejectedLine};
 pub use calendar::{Civil, civil_of_day, day_of_civil};
 pub use event::{Event, EventKind, Item, Judgement, PartitionId};
 pub use outcome::{Field, Outcome, Reason, Rejection};

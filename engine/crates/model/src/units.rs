@@ -1,7 +1,7 @@
 //! Money, instants and spans. Types, not comments, keep cents, microseconds and instants apart.
 
 use std::fmt;
-use std::ops::{Add, Neg, Sub};
+use std::ops::{Add, Sub};
 
 use crate::calendar::civil_of_day;
 
@@ -131,13 +131,6 @@ impl Add for Micros {
     type Output = Micros;
     fn add(self, other: Micros) -> Micros {
         Micros(self.0 + other.0)
-    }
-}
-
-impl Neg for Micros {
-    type Output = Micros;
-    fn neg(self) -> Micros {
-        Micros(-self.0)
     }
 }
 

@@ -23,8 +23,7 @@ use engine_model::{Batch, Currency, Event, EventTime, Line, Reason, RejectedLine
 use crate::line::{Lines, RawLine};
 use crate::record::RecordReader;
 
-/// The most bytes a line may have, without its end.
-pub const LINE_BYTES_MAX: usize = 65_536;
+pub use engine_model::LINE_BYTES_MAX;
 
 /// A run of whole lines of one source partition.
 #[derive(Clone, Copy, Debug)]

@@ -16,8 +16,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memrchr};
 
-/// The most bytes a line may have, without its end.
-pub const LINE_BYTES_MAX: usize = 65_536;
+pub use engine_model::LINE_BYTES_MAX;
 
 /// How many bytes are asked for at once unless said otherwise: a slab then stays in the second-level cache between
 /// the read that fills it and the parser.

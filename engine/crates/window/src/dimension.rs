@@ -99,10 +99,6 @@ impl Dimension {
         &self.arena
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.versions.len()
-    }
-
     pub(crate) fn memory_bytes(&self) -> usize {
         self.versions.memory_bytes() + self.arena.capacity()
     }

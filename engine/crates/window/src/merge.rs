@@ -271,19 +271,6 @@ impl Merger {
         }
         found
     }
-
-    /// Bytes of memory held for the open rollups, and for the catalogue and customers.
-    #[must_use]
-    pub fn memory_bytes(&self) -> [usize; 2] {
-        let rollups = self.rollups.iter().flatten().map(|open| open.totals.memory_bytes()).sum();
-        [rollups, self.catalogue.memory_bytes() + self.customers.memory_bytes()]
-    }
-
-    /// Products and customers of which a version is known.
-    #[must_use]
-    pub fn dimension_counts(&self) -> [usize; 2] {
-        [self.catalogue.len(), self.customers.len()]
-    }
 }
 
 /// Whether a rollup takes its figures from the next shorter one when that closes, rather than from base windows.
