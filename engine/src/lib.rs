@@ -46,6 +46,7 @@ pub use route::shard_of;
 pub use run::{RunError, run};
 pub use show::{Moment, ShowConfig, ShowError, ShowOutput, show};
 pub use simulate::{SimulateError, simulate};
+pub use source::rules_now;
 pub use status::{Status, StatusView};
 pub use summary::{RunEnd, Summary};
 pub use terminal::Terminal;

@@ -5,14 +5,11 @@ use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use engine::cli::{Cli, Command, RunArgs, ShowArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs};
 use engine::{RunEnd, ShowError, SimulateError, Status, Terminal};
-use engine_model::EventTime;
-use engine_parse::Rules;
 use engine_source::InputKind;
 
 /// Done.
@@ -155,10 +152,7 @@ fn validate(args: &ValidateArgs) -> Result<u8> {
         Ok(inputs) => inputs,
         Err(error) => return Ok(complain(&error.into(), USAGE)),
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).context("the clock is before 1970")?;
-    let now = EventTime::from_micros(i64::try_from(now.as_micros()).context("the clock is beyond the year 292277")?);
-    let time_max = now.saturating_add(args.max_future).min(EventTime::EVENT_MAX);
-    let rules = Rules { currency: args.currency, time_max };
+    let rules = engine::rules_now(args.currency, args.max_future);
     let mut code = DONE;
     for input in inputs {
         let report = match engine::validate(&input, &rules) {

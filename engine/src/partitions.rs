@@ -12,7 +12,7 @@ use std::sync::atomic::AtomicBool;
 
 use engine_model::{Batch, EventTime, Micros, PartitionId, Semantics, Watermark};
 use engine_parse::{Rules, Slab, parse};
-use engine_source::{Input, OPEN_READERS_DEFAULT, OpenReaders, PartitionReader, ReadError};
+use engine_source::{Input, OPEN_READERS_DEFAULT, OpenReaders, PartitionReader, ReadError, SlabRef};
 use engine_window::Progress;
 use sim::Simulator;
 
@@ -55,39 +55,35 @@ impl Partitions {
     /// The partitions of `inputs`, numbered in their order. Looks up the first event time of each file, where there are
     /// several; what cannot be read is found out when its turn comes.
     pub(crate) fn open(inputs: &[Input], semantics: &Semantics, rules: &Rules, stop: &Arc<AtomicBool>) -> Partitions {
-        let mut partitions = Partitions {
-            unfinished: Vec::with_capacity(inputs.len()),
-            order: BinaryHeap::new(),
-            open: OpenReaders::new(OPEN_READERS_DEFAULT),
-            ahead_max: semantics.base().length().get(),
-        };
-        for (place, input) in inputs.iter().enumerate() {
-            let id = PartitionId(u32::try_from(place).expect("fewer than 2^32 inputs"));
+        let origins = inputs.iter().map(|input| {
             let reader = PartitionReader::new(input.clone()).stopped_by(Arc::clone(stop));
             let first = if inputs.len() > 1 { first_event_time(input, rules) } else { None };
-            let partition = Partition {
-                origin: Origin::Lines(reader),
-                progress: Progress::new(id, semantics),
-                first: first.map_or(Watermark::NONE, |first| Watermark::trailing(first, semantics.lateness())),
-            };
-            partitions.order.push(Reverse((partition.watermark(), place)));
-            partitions.unfinished.push(Some(partition));
-        }
-        partitions
+            (Origin::Lines(reader), first)
+        });
+        Partitions::new(origins, semantics)
     }
 
     /// A partition for each lane of the simulator.
     pub(crate) fn simulated(lanes: Vec<Simulator>, semantics: &Semantics) -> Partitions {
+        Partitions::new(lanes.into_iter().map(|lane| (Origin::Lane(Box::new(lane)), None)), semantics)
+    }
+
+    /// Partitions numbered in their order, each with its first event time where that is known.
+    fn new(origins: impl Iterator<Item = (Origin, Option<EventTime>)>, semantics: &Semantics) -> Partitions {
         let mut partitions = Partitions {
-            unfinished: Vec::with_capacity(lanes.len()),
+            unfinished: Vec::new(),
             order: BinaryHeap::new(),
             open: OpenReaders::new(OPEN_READERS_DEFAULT),
             ahead_max: semantics.base().length().get(),
         };
-        for (place, lane) in lanes.into_iter().enumerate() {
-            let progress = Progress::new(PartitionId(lane.lane()), semantics);
-            partitions.order.push(Reverse((Watermark::NONE, place)));
-            let partition = Partition { origin: Origin::Lane(Box::new(lane)), progress, first: Watermark::NONE };
+        for (place, (origin, first)) in origins.enumerate() {
+            let id = PartitionId(u32::try_from(place).expect("fewer than 2^32 inputs"));
+            let partition = Partition {
+                origin,
+                progress: Progress::new(id, semantics),
+                first: first.map_or(Watermark::NONE, |first| Watermark::trailing(first, semantics.lateness())),
+            };
+            partitions.order.push(Reverse((partition.watermark(), place)));
             partitions.unfinished.push(Some(partition));
         }
         partitions
@@ -166,19 +162,19 @@ fn first_event_time(input: &Input, rules: &Rules) -> Option<EventTime> {
     while let Ok(Some(slab)) = reader.next_slab() {
         let mut consumed = 0;
         while consumed < slab.bytes.len() {
-            let rest = Slab {
-                bytes: &slab.bytes[consumed..],
-                offset: slab.offset + consumed as u64,
-                oversized: slab.oversized,
-            };
             batch.reset(batch.header);
-            consumed += parse(rest, rules, 16, &mut batch);
+            consumed += parse(rest_of(slab, consumed), rules, 16, &mut batch);
             if let Some(event) = batch.events.first() {
                 return Some(event.time);
             }
         }
     }
     None
+}
+
+/// What is left of a slab when its first `consumed` bytes are parsed.
+pub(crate) fn rest_of(slab: SlabRef<'_>, consumed: usize) -> Slab<'_> {
+    Slab { bytes: &slab.bytes[consumed..], offset: slab.offset + consumed as u64, oversized: slab.oversized }
 }
 
 /// Why a partition could not be read to its end.

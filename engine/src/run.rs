@@ -11,7 +11,7 @@ use engine_model::Grain;
 use crate::commit::{Committed, Committer, CommitterError};
 use crate::config::{Inputs, RunConfig};
 use crate::message::Gone;
-use crate::partitions::Partitions;
+use crate::partitions::{Partitions, SourceError};
 use crate::pin::{cores, pin};
 use crate::route::ShardLink;
 use crate::shard::{ShardWork, SourceLink, run_shard};
@@ -41,6 +41,12 @@ pub enum RunError {
     /// Something could not be written. What was committed before stays.
     #[error("writing the lake failed")]
     Commit(#[from] CommitError),
+}
+
+impl From<SourceError> for RunError {
+    fn from(error: SourceError) -> RunError {
+        RunError::Truth(error.to_string())
+    }
 }
 
 impl RunError {
@@ -75,16 +81,20 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         quarantine,
         live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
     };
-    let (partitions, truth) = match &config.inputs {
-        Inputs::Lines(inputs) => (Partitions::open(inputs, &config.semantics, &source_config.rules(), stop), None),
-        Inputs::Sim { config: sim, truth } => {
-            let truth = truth.as_deref().map(TruthFile::create).transpose();
-            let truth = truth.map_err(|error| RunError::Truth(error.to_string()))?;
-            let lanes = lanes(sim, truth.is_some())?;
-            (Partitions::simulated(lanes, &config.semantics), truth)
-        }
-    };
+    // What can be refused is looked at first, so that a refused run reads nothing and leaves everything as it was.
+    let mut truth = None;
+    if let Inputs::Sim { config: sim, truth: path } = &config.inputs {
+        sim.check()?;
+        truth = path.as_deref().map(TruthFile::open).transpose()?;
+    }
     let lake = Lake::create(&config.lake, &config.semantics, config.layers)?;
+    if let Some(truth) = &truth {
+        truth.clear()?;
+    }
+    let partitions = match &config.inputs {
+        Inputs::Lines(inputs) => Partitions::open(inputs, &config.semantics, &source_config.rules(), stop),
+        Inputs::Sim { config: sim, .. } => Partitions::simulated(lanes(sim, truth.is_some())?, &config.semantics),
+    };
     let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), quarantine);
 
     let is_fused = config.shards == 1;

@@ -35,7 +35,7 @@ impl ShardWork {
         match self.shard.ingest(batch, event) {
             Outcome::Accepted(_) => {}
             Outcome::Duplicate(_) => self.quarantine(batch, event),
-            Outcome::Late { .. } => unreachable!("a file's watermark has passed whatever is emitted"),
+            Outcome::Late { .. } => unreachable!("its partition's progress knows what is emitted"),
             Outcome::Rejected(_) => unreachable!("an event is no rejected line"),
         }
     }
@@ -135,9 +135,9 @@ pub(crate) fn run_shard(
             closed = global;
             work.send_duplicates(&mut reports, false)?;
             send(&mut reports, work.close(global))?;
-        }
-        if let Some(status) = status {
-            status.open_windows.store(work.open_window_count(), Relaxed);
+            if let Some(status) = status {
+                status.open_windows.store(work.open_window_count(), Relaxed);
+            }
         }
         if is_idle {
             patience.wait();

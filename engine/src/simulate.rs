@@ -38,14 +38,15 @@ impl From<SourceError> for SimulateError {
 
 /// All lanes of a simulation.
 pub(crate) fn lanes(config: &Config, keep_truth: bool) -> Result<Vec<Simulator>, InvalidConfig> {
-    let lane = |lane| {
-        let mut lane = Simulator::new(config, lane)?;
-        if keep_truth {
-            lane.keep_truth();
-        }
-        Ok(lane)
-    };
-    (0..config.lanes).map(lane).collect()
+    (0..config.lanes).map(|number| lane(config, number, keep_truth)).collect()
+}
+
+fn lane(config: &Config, number: u32, keep_truth: bool) -> Result<Simulator, InvalidConfig> {
+    let mut lane = Simulator::new(config, number)?;
+    if keep_truth {
+        lane.keep_truth();
+    }
+    Ok(lane)
 }
 
 /// Writes the events of lane 0 to `out` until the bound is reached or `stop` is set. With `is_live` each line is written
@@ -60,10 +61,10 @@ pub fn simulate(
     out: &mut impl Write,
     stop: &AtomicBool,
 ) -> Result<u64, SimulateError> {
-    let mut truth = truth.map(TruthFile::create).transpose()?;
-    let mut lane = Simulator::new(&Config { lanes: 1, ..config.clone() }, 0)?;
-    if truth.is_some() {
-        lane.keep_truth();
+    let mut truth = truth.map(TruthFile::open).transpose()?;
+    let mut lane = lane(&Config { lanes: 1, ..config.clone() }, 0, truth.is_some())?;
+    if let Some(truth) = &truth {
+        truth.clear()?;
     }
     let mut lines = Vec::new();
     while !lane.is_finished() && !stop.load(Relaxed) {

@@ -10,16 +10,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use engine_model::{
     Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Rows, Watermark, gold,
 };
-use engine_parse::{Rules, Slab, parse};
-use engine_source::ReadError;
+use engine_parse::{Rules, parse};
+use engine_source::{PartitionReader, ReadError};
 use engine_window::{Arrival, Ledger, Progress, QualityPartial};
 use rtrb::Producer;
-use sim::Truth;
+use sim::{Simulator, Truth};
 
 use crate::idleness::Idleness;
 
 use crate::message::{Gone, Report, send};
-use crate::partitions::{Origin, Partition, Partitions, SourceError};
+use crate::partitions::{Origin, Partitions, SourceError, rest_of};
 use crate::route::{ShardLink, shard_of};
 use crate::shard::{ShardWork, send_rows};
 use crate::status::Status;
@@ -83,8 +83,14 @@ pub(crate) struct SourceConfig {
 impl SourceConfig {
     /// What a record has to keep to, at this moment.
     pub(crate) fn rules(&self) -> Rules {
-        Rules { currency: self.currency, time_max: clock().saturating_add(self.max_future).min(EventTime::EVENT_MAX) }
+        rules_now(self.currency, self.max_future)
     }
+}
+
+/// What a record has to keep to at this moment, by the clock.
+#[must_use]
+pub fn rules_now(currency: Currency, max_future: Micros) -> Rules {
+    Rules { currency, time_max: clock().saturating_add(max_future).min(EventTime::EVENT_MAX) }
 }
 
 /// The time by this machine's clock.
@@ -108,10 +114,18 @@ pub(crate) struct TruthFile {
 }
 
 impl TruthFile {
-    /// Makes the file, or empties it.
-    pub(crate) fn create(path: &Path) -> Result<TruthFile, SourceError> {
-        let file = File::create(path).map_err(|cause| SourceError::Truth { path: path.to_owned(), cause })?;
+    /// Opens the file, made where there is none; what it holds stays until [`TruthFile::clear`].
+    pub(crate) fn open(path: &Path) -> Result<TruthFile, SourceError> {
+        let file = File::options().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|cause| SourceError::Truth { path: path.to_owned(), cause })?;
         Ok(TruthFile { path: path.to_owned(), file: BufWriter::new(file), line: Vec::new() })
+    }
+
+    /// Drops what an earlier run has left in it; a pipe has nothing to drop.
+    pub(crate) fn clear(&self) -> Result<(), SourceError> {
+        let file = self.file.get_ref();
+        let cleared = file.metadata().and_then(|data| if data.is_file() { file.set_len(0) } else { Ok(()) });
+        cleared.map_err(|cause| SourceError::Truth { path: self.path.clone(), cause })
     }
 
     /// Appends a line for each record.
@@ -218,9 +232,10 @@ impl<'a> Source<'a> {
             }
             let limit = partitions.limit();
             let Some((place, partition)) = partitions.next() else { return Ok(SourceEnd::Finished) };
+            let progress = &mut partition.progress;
             let is_finished = match &mut partition.origin {
-                Origin::Lines(_) => self.read_slab(partition, limit)?,
-                Origin::Lane(_) => self.simulate(partition, Arrival::REPLAY, EventTime::MAX, limit)?,
+                Origin::Lines(reader) => self.read_slab(reader, progress, limit)?,
+                Origin::Lane(lane) => self.simulate(lane, progress, Arrival::REPLAY, EventTime::MAX, limit)?,
             };
             // An input that was told to stop looks as if it had ended. What came before still closes its windows.
             if is_finished && self.stop.load(Relaxed) {
@@ -250,8 +265,9 @@ impl<'a> Source<'a> {
             let now = clock();
             let arrival = Arrival { emitted: global, received: Some(now) };
             for (place, partition) in partitions.all().enumerate() {
+                let Origin::Lane(lane) = &mut partition.origin else { unreachable!("only the simulator is live") };
                 let before = self.records;
-                self.simulate(partition, arrival, now, Watermark::END)?;
+                self.simulate(lane, &mut partition.progress, arrival, now, Watermark::END)?;
                 idleness.heard(place, self.records > before, now);
             }
             self.flush()?;
@@ -267,11 +283,13 @@ impl<'a> Source<'a> {
         Ok(SourceEnd::Stopped)
     }
 
-    /// Reads up to a slab of `partition`, less where it comes past `limit`. Returns whether the partition has ended.
-    fn read_slab(&mut self, partition: &mut Partition, limit: Watermark) -> Result<bool, Interruption> {
-        let Partition { origin: Origin::Lines(reader), progress, .. } = partition else {
-            unreachable!("only lines come in slabs");
-        };
+    /// Reads up to a slab of a partition, less where it comes past `limit`. Returns whether the partition has ended.
+    fn read_slab(
+        &mut self,
+        reader: &mut PartitionReader,
+        progress: &mut Progress,
+        limit: Watermark,
+    ) -> Result<bool, Interruption> {
         let rules = self.config.rules();
         let Some(slab) = reader.next_slab()? else { return Ok(true) };
         if self.stop.load(Relaxed) {
@@ -279,12 +297,11 @@ impl<'a> Source<'a> {
         }
         let mut consumed = 0;
         while consumed < slab.bytes.len() && progress.watermark() <= limit {
-            let offset = slab.offset + consumed as u64;
-            let rest = Slab { bytes: &slab.bytes[consumed..], offset, oversized: slab.oversized };
-            let partition = progress.partition();
-            self.batch.reset(BatchHeader { partition, first_offset: offset, ..BatchHeader::default() });
+            let rest = rest_of(slab, consumed);
+            let (partition, first_offset) = (progress.partition(), rest.offset);
+            self.batch.reset(BatchHeader { partition, first_offset, ..BatchHeader::default() });
             let parsed = parse(rest, &rules, self.batch_records_max(), &mut self.batch);
-            assert!(parsed > 0, "the parser went nowhere at offset {offset}");
+            assert!(parsed > 0, "the parser went nowhere at offset {first_offset}");
             consumed += parsed;
             self.take_batch(progress, Arrival::REPLAY, rest.bytes)?;
             if self.config.pace.is_some() {
@@ -301,14 +318,12 @@ impl<'a> Source<'a> {
     /// the lane has ended.
     fn simulate(
         &mut self,
-        partition: &mut Partition,
+        lane: &mut Simulator,
+        progress: &mut Progress,
         arrival: Arrival,
         now: EventTime,
         limit: Watermark,
     ) -> Result<bool, Interruption> {
-        let Partition { origin: Origin::Lane(lane), progress, .. } = partition else {
-            unreachable!("only lanes are simulated");
-        };
         let mut slab = std::mem::take(&mut self.slab);
         for _ in 0..LANE_BATCHES {
             if progress.watermark() > limit || self.stop.load(Relaxed) {

@@ -1,8 +1,10 @@
 //! Checks files without a lake: which lines are no valid events, and why.
 
 use engine_model::{Batch, Reason};
-use engine_parse::{Rules, Slab, parse};
+use engine_parse::{Rules, parse};
 use engine_source::{Input, PartitionReader, ReadError};
+
+use crate::partitions::rest_of;
 
 /// One reason's lines in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,20 +48,19 @@ pub fn validate(input: &Input, rules: &Rules) -> Result<FileReport, ReadError> {
     while let Some(slab) = reader.next_slab()? {
         let mut consumed = 0;
         while consumed < slab.bytes.len() {
-            let bytes = &slab.bytes[consumed..];
-            let rest = Slab { bytes, offset: slab.offset + consumed as u64, oversized: slab.oversized };
+            let rest = rest_of(slab, consumed);
             batch.reset(batch.header);
             let parsed = parse(rest, rules, RECORDS_MAX, &mut batch);
             report.records += batch.record_count() as u64;
             for rejected in &batch.rejected {
-                let line = line + newlines(&bytes[..rejected.line.start as usize]);
+                let line = line + newlines(&rest.bytes[..rejected.line.start as usize]);
                 let reason = rejected.rejection.reason;
                 match report.reasons.iter_mut().find(|known| known.reason == reason) {
                     Some(known) => known.lines += 1,
                     None => report.reasons.push(ReasonReport { reason, lines: 1, line_first: line }),
                 }
             }
-            line += newlines(&bytes[..parsed]);
+            line += newlines(&rest.bytes[..parsed]);
             consumed += parsed;
         }
         // The cut line's end was not part of the slab.

@@ -144,3 +144,26 @@ fn truth_ledger_quarantine_gold_and_oracle_agree_for_structs_and_for_lines() {
         }
     }
 }
+
+/// The truth used to be emptied before the lake was looked at: a command repeated by mistake was refused, and had lost
+/// what the first one wrote.
+#[test]
+fn a_refused_run_leaves_the_truth_of_the_run_before_it_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let truth = folder.path().join("truth.jsonl");
+    let lake = folder.path().join("lake");
+    let run = |events: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tillrace"));
+        command.args(["run", "--events", events, "--lake"]).arg(&lake).arg("--truth").arg(&truth);
+        command.output().unwrap().status.code()
+    };
+    assert_eq!(run("500"), Some(0));
+    let written = fs::read(&truth).unwrap();
+    assert_eq!(read_truth(&truth).len(), 500);
+    assert_eq!(run("100"), Some(2));
+    assert!(fs::read(&truth).unwrap() == written);
+    // A run that is not refused starts the file anew, also where it will be shorter.
+    fs::remove_dir_all(&lake).unwrap();
+    assert_eq!(run("100"), Some(0));
+    assert_eq!(read_truth(&truth).len(), 100);
+}
