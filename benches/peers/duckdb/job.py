@@ -8,7 +8,8 @@ Options and what they follow:
 - `threads` and `memory_limit` are the defaults (all cores, 80 % of memory), in memory, as the page "Tuning Workloads"
   advises where data fits; `preserve_insertion_order` stays on, since lateness needs the order of the lines;
 - lateness is a running maximum without ORDER BY, which DuckDB computes as a streaming window, without sorting;
-- what three results share is one temporary table; results are CSV by COPY.
+- a streaming window runs on one thread and takes what feeds it along, so the valid records are a temporary table
+  first, filled by all threads in the order of the lines, and what the three results share is a second one; results are CSV by COPY.
 """
 
 import sys
@@ -53,18 +54,19 @@ CREATE MACRO instant(value) AS CASE
     END;
 """
 
-ACCEPTED = """
-CREATE TEMP TABLE accepted AS
+VALID = """
+CREATE TEMP TABLE valid AS
 WITH lines AS (
     SELECT json AS line FROM read_ndjson_objects($input, ignore_errors = true)
     WHERE strlen(json) <= 65536 AND starts_with(json, '{')
         -- Deeper than 128 levels takes that many brackets, and they take room.
-        AND (strlen(json) < 258 OR strlen(json) - strlen(replace(replace(json, '[', ''), '{', '')) <= 128)
+        AND CASE WHEN strlen(json) < 258 THEN true
+            ELSE strlen(json) - strlen(replace(replace(json, '[', ''), '{', '')) <= 128 END
 ), parsed AS (
     SELECT line, unnest(json_transform(line, $structure)) FROM lines
 ), timed AS (
     SELECT *, instant(event_time) AS time FROM parsed
-), valid AS (
+)
     SELECT event_id, event_type, epoch_us(time) AS time_us, session_id, customer_id, action, product_id, method,
         status, failure_reason,
         CASE event_type WHEN 'order' THEN cents(total) WHEN 'payment' THEN cents(amount) END AS cents,
@@ -89,14 +91,19 @@ WITH lines AS (
             WHEN 'product' THEN word_ok(product_id, 64) AND word_ok(name, 200) AND word_ok(category, 64)
                 AND money_ok(price) AND amounts_ok(line)
             ELSE false END
-), watched AS (
+"""
+
+ACCEPTED = """
+CREATE TEMP TABLE accepted AS
+WITH watched AS (
     -- The record itself may be in the maximum: one that raises it is not late by either.
     SELECT *, time_us // 60000000 * 60 AS window_start,
         max(time_us) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS max_us
     FROM valid
 )
-SELECT DISTINCT ON (event_id) * EXCLUDE (max_us, time_us)
+SELECT * EXCLUDE (max_us, time_us)
 FROM watched WHERE (window_start + 60) * 1000000 > max_us - 10000000
+QUALIFY row_number() OVER (PARTITION BY event_id) = 1
 """
 
 RESULTS = {
@@ -137,8 +144,9 @@ def main():
     latest = sql.execute("SELECT epoch_us(now()) + 300000000").fetchone()[0]
     latest = sql.execute("SELECT make_timestamp(?)", [latest]).fetchone()[0]
     structure = " ".join(STRUCTURE.split())
-    query = ACCEPTED.replace("$structure", f"'{structure}'").replace("$latest", f"TIMESTAMP '{latest}'")
+    query = VALID.replace("$structure", f"'{structure}'").replace("$latest", f"TIMESTAMP '{latest}'")
     sql.execute(query.replace("$input", "'" + source.replace("'", "''") + "'"))
+    sql.execute(ACCEPTED)
     for name, query in RESULTS.items():
         target = str(folder / f"{name}.csv").replace("'", "''")
         sql.execute(f"COPY ({query}) TO '{target}' (HEADER)")
