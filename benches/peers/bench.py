@@ -101,6 +101,8 @@ def peers():
              leaves_out="nothing; it also computes the categories, funnel, quality, rejections, customer_activity and "
              "dimension tables and the rollups 1h and 1d, and writes quarantine"),
         Peer("plain", "plain Rust", "loop, 2 threads", leaves_out=lines),
+        Peer("timely", "timely dataflow", "dataflow, 2 workers",
+             leaves_out=lines + "; of copies of an id that differ, any one counts"),
         Peer("duckdb", "DuckDB", "batch SQL", package="duckdb"),
     ]  # fmt: skip
 

@@ -8,7 +8,7 @@ work=$here/.work
 export PYTHONDONTWRITEBYTECODE=1
 
 # 1 000 events a second of event time: several windows, which late events can miss.
-"$here/run.sh" --lines 200000 --rate 1000 --runs 1 --peers "${PEERS:-duckdb,plain}"
+"$here/run.sh" --lines 200000 --rate 1000 --runs 1 --peers "${PEERS:-duckdb,plain,timely}"
 
 python=$work/venv/duckdb/bin/python
 doctored=$work/doctored

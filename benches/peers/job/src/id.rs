@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use foldhash::fast::RandomState;
+use serde::{Deserialize, Serialize};
 
 /// A hash map as all peers use it.
 pub type Map<K, V> = hashbrown::HashMap<K, V, RandomState>;
@@ -11,7 +12,7 @@ pub type Map<K, V> = hashbrown::HashMap<K, V, RandomState>;
 pub type Set<K> = hashbrown::HashSet<K, RandomState>;
 
 /// An identifier. Two are equal exactly if their texts are.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Id {
     /// The 32 digits of a UUID written in lower case with four hyphens.
     Uuid(u128),

@@ -57,11 +57,9 @@ impl Blocks {
 /// The lines of a block, without their ends.
 pub fn lines_of(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
-    memchr::memchr_iter(b'\n', block)
-        .chain((block.last() != Some(&b'\n')).then_some(block.len()))
-        .map(move |end| {
-            let line = &block[start..end];
-            start = end + 1;
-            line.strip_suffix(b"\r").unwrap_or(line)
-        })
+    memchr::memchr_iter(b'\n', block).chain((block.last() != Some(&b'\n')).then_some(block.len())).map(move |end| {
+        let line = &block[start..end];
+        start = end + 1;
+        line.strip_suffix(b"\r").unwrap_or(line)
+    })
 }

@@ -15,7 +15,7 @@ use crate::id::Id;
 use crate::lines::lines_of;
 
 /// Events of a block of lines, in their order.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Batch {
     /// The valid records.
     pub events: Vec<Event>,
@@ -26,7 +26,7 @@ pub struct Batch {
 }
 
 /// A valid record.
-#[derive(Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Event {
     /// `event_id`
     pub id: Id,
@@ -37,7 +37,7 @@ pub struct Event {
 }
 
 /// What the type of a record adds.
-#[derive(Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Body {
     /// A click.
     Click {
@@ -79,7 +79,7 @@ pub enum Body {
 }
 
 /// What a click did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Action {
     /// A product was looked at.
     View,
@@ -90,7 +90,7 @@ pub enum Action {
 }
 
 /// A line of an order; money in cents.
-#[derive(Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Item {
     /// `product_id`
     pub product: Id,
@@ -101,6 +101,15 @@ pub struct Item {
 }
 
 impl Event {
+    /// Its items, out of those of its batch: none unless it is an order.
+    #[must_use]
+    pub fn items_in<'a>(&self, items: &'a [Item]) -> &'a [Item] {
+        match &self.body {
+            Body::Order { items: places, .. } => &items[places.start as usize..places.end as usize],
+            _ => &[],
+        }
+    }
+
     /// The session it names.
     #[must_use]
     pub fn session(&self) -> Option<&Id> {
@@ -455,9 +464,9 @@ fn cents(text: &[u8]) -> Option<i64> {
 fn rfc3339(text: &[u8]) -> Option<i64> {
     let (date_time, rest) = text.split_at_checked(19)?;
     let number = |range: Range<usize>| {
-        date_time[range].iter().try_fold(0_i64, |value, digit| {
-            digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0'))
-        })
+        date_time[range]
+            .iter()
+            .try_fold(0_i64, |value, digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
     };
     let separators = [date_time[4], date_time[7], date_time[13], date_time[16]];
     if separators != *b"--::" || !b"Tt ".contains(&date_time[10]) {
@@ -474,9 +483,8 @@ fn rfc3339(text: &[u8]) -> Option<i64> {
             if len == 0 {
                 return None;
             }
-            let micros = (0..6).fold(0, |value, place| {
-                value * 10 + if place < len { i64::from(digits[place] - b'0') } else { 0 }
-            });
+            let micros = (0..6)
+                .fold(0, |value, place| value * 10 + if place < len { i64::from(digits[place] - b'0') } else { 0 });
             (micros, &digits[len..])
         }
         _ => (0, rest),
@@ -512,8 +520,10 @@ fn day_of(year: i64, month: i64, day: i64) -> Option<i64> {
     // Years that start in March end with the leap day.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days_before_month = (153 * month + 2) / 5;
-    Some(year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + days_before_month + day
-        - 719_469)
+    Some(
+        year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + days_before_month + day
+            - 719_469,
+    )
 }
 
 /// Whether brackets nest deeper than allowed. Few lines have that many at all.
@@ -561,7 +571,8 @@ mod tests {
         check("2026-01-01 01:00:00.5+01:00", Some(1_767_225_600_500_000));
         check("2025-12-31t23:00:00-01:00", Some(1_767_225_600_000_000));
         check("2024-02-29T00:00:00Z", Some(1_709_164_800_000_000));
-        for text in ["2026-02-29T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:00", ""] {
+        for text in ["2026-02-29T00:00:00Z", "2026-01-01T24:00:00Z", "2026-01-01T00:00:60Z", "2026-01-01T00:00:00", ""]
+        {
             check(text, None);
         }
         check("2026-01-01T00:00:00.Z", None);

@@ -1,10 +1,10 @@
 //! What is added up in a window.
 
 use crate::id::{Id, Map};
-use crate::parse::{Action, Batch, Body, Event};
+use crate::parse::{Action, Body, Event, Item};
 
 /// The counts and sums of one window, without its distinct counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Totals {
     /// Accepted events.
     pub events: u64,
@@ -27,7 +27,7 @@ pub struct Totals {
 }
 
 /// The counts of a product in a window.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Product {
     /// Clicks with `view`.
     pub views: u64,
@@ -42,7 +42,7 @@ pub struct Product {
 }
 
 /// The counts of a kind of payment in a window.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Payments {
     /// How many.
     pub count: u64,
@@ -51,8 +51,8 @@ pub struct Payments {
 }
 
 impl Totals {
-    /// Adds an accepted event, which is one of `batch`.
-    pub fn add(&mut self, event: &Event, batch: &Batch) {
+    /// Adds an accepted event and, where it is an order, its items.
+    pub fn add(&mut self, event: &Event, items: &[Item]) {
         self.events += 1;
         match &event.body {
             Body::Click { product, action, .. } => {
@@ -62,10 +62,9 @@ impl Totals {
                     row.add_to_carts += u64::from(*action == Action::AddToCart);
                 }
             }
-            Body::Order { total, items, .. } => {
+            Body::Order { total, .. } => {
                 self.orders += 1;
                 self.revenue += total;
-                let items = &batch.items[items.start as usize..items.end as usize];
                 for (place, item) in items.iter().enumerate() {
                     let row = self.products.entry_ref(&item.product).or_default();
                     // An order that holds a product twice is one order of it.

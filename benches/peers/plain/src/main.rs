@@ -148,7 +148,7 @@ impl Stream {
         }
         self.accepted += 1;
         let window = &mut self.open[place];
-        window.totals.add(event, batch);
+        window.totals.add(event, event.items_in(&batch.items));
         if let Some(session) = event.session() {
             window.sessions.insert(session);
         }
