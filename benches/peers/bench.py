@@ -104,6 +104,8 @@ def peers():
         Peer("timely", "timely dataflow", "dataflow, 2 workers",
              leaves_out=lines + "; of copies of an id that differ, any one counts"),
         Peer("duckdb", "DuckDB", "batch SQL", package="duckdb"),
+        Peer("polars", "Polars", "batch, streaming engine", package="polars"),
+        Peer("chdb", "chDB", "batch SQL", package="chdb"),
     ]  # fmt: skip
 
 
