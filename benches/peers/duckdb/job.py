@@ -7,9 +7,10 @@ Options and what they follow:
   ...)` reads about twice as fast but cannot show a line's length, depth or the text of a number, which validity needs;
 - `threads` and `memory_limit` are the defaults (all cores, 80 % of memory), in memory, as the page "Tuning Workloads"
   advises where data fits; `preserve_insertion_order` stays on, since lateness needs the order of the lines;
-- lateness is a running maximum without ORDER BY, which DuckDB computes as a streaming window, without sorting;
-- a streaming window runs on one thread and takes what feeds it along, so the valid records are a temporary table
-  first, filled by all threads in the order of the lines, and what the three results share is a second one; results are CSV by COPY.
+- lateness is a running maximum without ORDER BY, which DuckDB computes as a streaming window, without sorting. Such a
+  window runs on one thread and takes what feeds it along, so the valid records are a temporary table
+  first, filled by all threads in the order of the lines. Late ones and duplicates are found by its `rowid` on narrow
+  columns and taken out as a small set; results are CSV by COPY.
 """
 
 import sys
@@ -67,7 +68,8 @@ WITH lines AS (
 ), timed AS (
     SELECT *, instant(event_time) AS time FROM parsed
 )
-    SELECT event_id, event_type, epoch_us(time) AS time_us, session_id, customer_id, action, product_id, method,
+    SELECT event_id, event_type, epoch_us(time) AS time_us,
+        epoch_us(time) // 60000000 * 60 AS window_start, session_id, customer_id, action, product_id, method,
         status, failure_reason,
         CASE event_type WHEN 'order' THEN cents(total) WHEN 'payment' THEN cents(amount) END AS cents,
         CASE event_type WHEN 'order' THEN [{
@@ -93,17 +95,20 @@ WITH lines AS (
             ELSE false END
 """
 
+# The record itself may be in the maximum: one that raises it is not late by either.
 ACCEPTED = """
-CREATE TEMP TABLE accepted AS
-WITH watched AS (
-    -- The record itself may be in the maximum: one that raises it is not late by either.
-    SELECT *, time_us // 60000000 * 60 AS window_start,
-        max(time_us) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS max_us
-    FROM valid
-)
-SELECT * EXCLUDE (max_us, time_us)
-FROM watched WHERE (window_start + 60) * 1000000 > max_us - 10000000
-QUALIFY row_number() OVER (PARTITION BY event_id) = 1
+CREATE TEMP TABLE late AS
+SELECT number FROM (
+    SELECT rowid AS number, window_start, max(time_us) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS max_us
+    FROM valid)
+WHERE (window_start + 60) * 1000000 <= max_us - 10000000;
+
+CREATE TEMP TABLE duplicates AS
+SELECT unnest(list_sort(list(rowid))[2:]) AS number
+FROM valid WHERE rowid NOT IN (FROM late) GROUP BY event_id HAVING count(*) > 1;
+
+CREATE TEMP VIEW accepted AS
+SELECT rowid AS number, * FROM valid WHERE rowid NOT IN (FROM late) AND rowid NOT IN (FROM duplicates)
 """
 
 RESULTS = {
@@ -126,8 +131,8 @@ RESULTS = {
                 count(*) FILTER (action = 'add_to_cart') AS add_to_carts, 0 AS orders, 0 AS units, 0 AS cents
             FROM accepted WHERE event_type = 'click' AND product_id IS NOT NULL GROUP BY ALL
             UNION ALL
-            SELECT window_start, item.product_id, 0, 0, count(DISTINCT event_id), sum(item.quantity), sum(item.cents)
-            FROM (SELECT window_start, event_id, unnest(items) AS item FROM accepted WHERE event_type = 'order')
+            SELECT window_start, item.product_id, 0, 0, count(DISTINCT number), sum(item.quantity), sum(item.cents)
+            FROM (SELECT window_start, number, unnest(items) AS item FROM accepted WHERE event_type = 'order')
             GROUP BY ALL)
         GROUP BY ALL""",
     "payments": """
