@@ -106,6 +106,7 @@ def peers():
         Peer("duckdb", "DuckDB", "batch SQL", package="duckdb"),
         Peer("polars", "Polars", "batch, streaming engine", package="polars"),
         Peer("chdb", "chDB", "batch SQL", package="chdb"),
+        Peer("flink", "Flink", "streaming", package="apache-flink", needs_java=True),
     ]  # fmt: skip
 
 
