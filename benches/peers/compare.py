@@ -61,7 +61,10 @@ def source_of(results, table, columns):
     candidates = [results / f"{table}.csv", results / f"{table}.parquet"]
     if folder.is_dir():
         candidates += sorted(
-            path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_")) and path.stat().st_size > 0
+            path
+            for path in folder.rglob("*")
+            if path.is_file() and path.stat().st_size > 0
+            and not any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
         )
     files = [str(path) for path in candidates if path.is_file()]
     if not files:
