@@ -323,7 +323,7 @@ def compare_gold(first, again):
         "for t in ('kpis_1m', 'products_1m', 'payments_1m'):\n"
         "    a, b = (f\"SELECT * FROM read_parquet('{g}/{t}/**/*.parquet', hive_partitioning = false)\" for g in sys.argv[1:])\n"
         "    for q in (f'({a}) EXCEPT ALL ({b})', f'({b}) EXCEPT ALL ({a})'):\n"
-        "        n = duckdb.sql(f'SELECT count(*) FROM ({q})').fetchone()[0]\n"
+        "        n = duckdb.connect().execute(f'SELECT count(*) FROM ({q})').fetchone()[0]\n"
         "        if n: sys.exit(f'{t}: {n} rows differ between two runs of tillrace')\n"
     )
     done = subprocess.run([python, "-c", code, first, again], capture_output=True, text=True)

@@ -27,10 +27,10 @@ impl Id {
     #[must_use]
     pub fn new(text: &str) -> Id {
         let bytes = text.as_bytes();
-        if bytes.len() <= 15 {
+        if let Ok(len @ ..=15) = u8::try_from(bytes.len()) {
             let mut packed = [0; 16];
             packed[..bytes.len()].copy_from_slice(bytes);
-            packed[15] = u8::try_from(bytes.len()).expect("at most 15");
+            packed[15] = len;
             return Id::Short(u128::from_le_bytes(packed));
         }
         match uuid(bytes) {

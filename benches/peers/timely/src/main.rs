@@ -296,7 +296,7 @@ fn distinct<'scope>(
                             open.entry(window).or_default().1.insert(&id);
                         }
                         Counted::Totals(window, totals) => {
-                            output.session(&capability).give(Part::Totals(window, totals))
+                            output.session(&capability).give(Part::Totals(window, totals));
                         }
                     }
                 }
