@@ -22,7 +22,7 @@ impl Draw {
 
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: usize) -> usize {
-        let bounded = u128::from(self.next()) * bound as u128 >> 64;
+        let bounded = (u128::from(self.next()) * bound as u128) >> 64;
         usize::try_from(bounded).expect("less than the bound")
     }
 
