@@ -5,8 +5,8 @@
 //!        └───────────────── quality, quarantine, watermark ═══════════ ring ═══════════════════════▶┘
 //! ```
 //!
-//! With one shard the source thread does the shard's work itself and there is no ring between them. All rings are
-//! bounded; a full one holds up whoever fills it, back to the reading of the input. Nothing is ever dropped.
+//! With one shard batches go over whole; on one core the source thread does the shard's work itself, without a ring. All
+//! rings are bounded; a full one holds up whoever fills it, back to the reading of the input. Nothing is ever dropped.
 //!
 //! Watermarks travel inside the rings, behind the events they speak of, so a window closes in a shard only after all its
 //! events have come, and in the committer only after all shards have handed over what they know of it.

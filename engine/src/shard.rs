@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use engine_model::{Batch, Cell, Event, Outcome, Rows, Semantics, Watermark, gold};
+use engine_model::{Batch, Cell, Event, Judgement, Outcome, Rows, Semantics, Watermark, gold};
 use engine_window::{Ledger, Shard};
 use rtrb::{Consumer, Producer};
 
@@ -117,7 +117,7 @@ pub(crate) fn run_shard(
             match receive(&mut link.rx)? {
                 None => continue,
                 Some(ToShard::Events(mut batch)) => {
-                    for event in &batch.events {
+                    for event in batch.events.iter().filter(|event| event.judgement == Judgement::InTime) {
                         work.ingest(&batch, event);
                     }
                     work.send_duplicates(&mut reports, false)?;

@@ -52,8 +52,21 @@ impl SourceNames {
 pub(crate) enum Downstream {
     /// One shard, on this thread.
     Fused(Box<ShardWork>),
+    /// One shard on a thread of its own, which gets every batch whole.
+    Piped(ShardLink),
     /// Several, each on a thread of its own.
     Routed(Vec<ShardLink>),
+}
+
+impl Downstream {
+    /// The ways to the shards that have threads of their own.
+    fn links(&mut self) -> &mut [ShardLink] {
+        match self {
+            Downstream::Fused(_) => &mut [],
+            Downstream::Piped(link) => std::slice::from_mut(link),
+            Downstream::Routed(links) => links,
+        }
+    }
 }
 
 /// How reading ended.
@@ -349,19 +362,13 @@ impl<'a> Source<'a> {
     fn take_batch(&mut self, progress: &mut Progress, arrival: Arrival, slab: &[u8]) -> Result<(), Gone> {
         progress.judge(&mut self.batch, arrival, &mut self.quality);
         self.quarantine(slab, arrival.emitted)?;
-        self.deliver()?;
         self.records += self.batch.record_count() as u64;
-        Ok(())
+        self.deliver()
     }
 
     /// Sends routed events on their way, also where a batch is not full.
     fn flush(&mut self) -> Result<(), Gone> {
-        if let Downstream::Routed(links) = &mut self.downstream {
-            for link in links {
-                link.flush()?;
-            }
-        }
-        Ok(())
+        self.downstream.links().iter_mut().try_for_each(ShardLink::flush)
     }
 
     fn batch_records_max(&self) -> usize {
@@ -427,6 +434,7 @@ impl<'a> Source<'a> {
                 }
                 work.send_duplicates(&mut self.reports, false)
             }
+            Downstream::Piped(link) => link.pass(&mut self.batch),
             Downstream::Routed(links) => {
                 let shards = links.len();
                 for event in in_time {
@@ -458,8 +466,8 @@ impl<'a> Source<'a> {
                 self.status.open_windows.store(work.open_window_count(), Relaxed);
                 send(&mut self.reports, Report::Closed { watermark, windows, quality: all })
             }
-            Downstream::Routed(links) => {
-                for link in links {
+            Downstream::Piped(_) | Downstream::Routed(_) => {
+                for link in self.downstream.links() {
                     link.advance(watermark)?;
                 }
                 send(&mut self.reports, Report::Closed { watermark, windows: Vec::new(), quality })
@@ -494,10 +502,8 @@ impl<'a> Source<'a> {
                 ledger.merge(&judged);
                 open_windows = open;
             }
-            Downstream::Routed(mut links) => {
-                for link in &mut links {
-                    link.end()?;
-                }
+            mut shards @ (Downstream::Piped(_) | Downstream::Routed(_)) => {
+                shards.links().iter_mut().try_for_each(ShardLink::end)?;
             }
         }
         send(&mut self.reports, Report::Ended { ledger, open_windows })
