@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use engine_model::{
     Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Rows, Watermark, gold,
 };
-use engine_parse::{Rules, parse};
+use engine_parse::{Parser, Rules};
 use engine_source::{PartitionReader, ReadError};
 use engine_window::{Arrival, Ledger, Progress, QualityPartial};
 use rtrb::Producer;
@@ -166,6 +166,7 @@ pub(crate) struct Source<'a> {
     status: &'a Status,
     stop: Arc<AtomicBool>,
     batch: Batch,
+    parser: Parser,
     /// Lines of simulated records, where they are needed.
     slab: Vec<u8>,
     truth: Option<TruthFile>,
@@ -202,6 +203,7 @@ impl<'a> Source<'a> {
             status,
             stop,
             batch: Batch::default(),
+            parser: Parser::new(),
             slab: Vec::new(),
             truth: None,
             quality: Vec::new(),
@@ -313,7 +315,7 @@ impl<'a> Source<'a> {
             let rest = rest_of(slab, consumed);
             let (partition, first_offset) = (progress.partition(), rest.offset);
             self.batch.reset(BatchHeader { partition, first_offset, ..BatchHeader::default() });
-            let parsed = parse(rest, &rules, self.batch_records_max(), &mut self.batch);
+            let parsed = self.parser.parse(rest, &rules, self.batch_records_max(), &mut self.batch);
             assert!(parsed > 0, "the parser went nowhere at offset {first_offset}");
             consumed += parsed;
             self.take_batch(progress, Arrival::REPLAY, rest.bytes)?;

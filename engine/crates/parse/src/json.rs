@@ -77,6 +77,11 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    /// Where that byte stands.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// Passes over whitespace.
     pub(crate) fn whitespace(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
@@ -230,7 +235,8 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Kind, Malformed> {
+    /// Reads a number.
+    pub(crate) fn number(&mut self) -> Result<Kind, Malformed> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }

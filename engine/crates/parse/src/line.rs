@@ -42,6 +42,12 @@ impl<'a> Lines<'a> {
         self.at
     }
 
+    /// Goes on at `at`, behind a line that somebody else has read.
+    pub(crate) fn go_to(&mut self, at: usize) {
+        debug_assert!(at > self.at && self.slab.bytes[at - 1] == b'\n', "not behind a line");
+        self.at = at;
+    }
+
     /// Takes the next line, blank or not. `None` at the end of the slab.
     fn take_line(&mut self) -> Option<RawLine> {
         let start = self.at;

@@ -24,7 +24,7 @@ const NAME_BYTES: RangeInclusive<usize> = 1..=200;
 /// Length in bytes of a customer's country and segment, which may be empty.
 const TRAIT_BYTES: RangeInclusive<usize> = 0..=64;
 /// How many items an order may have.
-const ITEM_COUNT_MAX: usize = 100;
+pub(crate) const ITEM_COUNT_MAX: usize = 100;
 /// Units of one item.
 const QUANTITIES: RangeInclusive<u64> = 1..=10_000;
 
@@ -128,7 +128,7 @@ impl Fields {
 }
 
 /// The field of a record that has this name.
-fn record_field(name: &[u8]) -> Option<Field> {
+pub(crate) fn record_field(name: &[u8]) -> Option<Field> {
     Some(match name {
         b"event_id" => Field::EventId,
         b"event_type" => Field::EventType,
@@ -156,7 +156,7 @@ fn record_field(name: &[u8]) -> Option<Field> {
 }
 
 /// The field of an item that has this name.
-fn item_field(name: &[u8]) -> Option<Field> {
+pub(crate) fn item_field(name: &[u8]) -> Option<Field> {
     Some(match name {
         b"product_id" => Field::ItemsProductId,
         b"quantity" => Field::ItemsQuantity,

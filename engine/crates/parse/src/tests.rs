@@ -2,10 +2,11 @@
 //!
 //! `rules` goes through the contract's table case by case; `twin` is a second reader of records, slow and made of other
 //! parts (`serde_json`, `jiff`), which must agree with the parser on every line that `generate` thinks of; `slabs` is
-//! about lines, slabs and batches. Every line of `rules` is also given to the twin.
+//! about lines, slabs and batches; `shapes` holds the parser that learns against the general path. Every line of `rules` is also given to the twin.
 
 mod generate;
 mod rules;
+mod shapes;
 mod slabs;
 mod twin;
 
