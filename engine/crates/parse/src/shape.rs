@@ -177,7 +177,8 @@ impl Tree {
             RecordType::Payment => return Err(Unusual),
         };
         if record_type == RecordType::Order {
-            let (_, items) = members.iter().find(|(key, _)| key.unquoted(line) == b"items").ok_or(Unusual)?;
+            let is_items = |(key, value): &&(Value, Value)| key.unquoted(line) == b"items" && value.kind == Kind::Array;
+            let (_, items) = members.iter().find(is_items).ok_or(Unusual)?;
             self.learn_items(line, *items)?;
         }
         self.learn_object(LINES, line, (0, line.len()), &members, ending, |name| {

@@ -95,6 +95,8 @@ fn samples() -> Vec<String> {
     let items = r#"[{"product_id":"p1","quantity":1,"unit_price":5},{"product_id":"p2","quantity":20,"unit_price":"0.5","category":"c"},{"product_id":"p1","quantity":1,"unit_price":5.25}]"#;
     lines.push(order().with("items", items).line());
     lines.push(order().with("items", "[ ]").line());
+    // Of a repeated name the last counts, whatever the first one is.
+    lines.push(order().line().replacen('{', r#"{"items":7,"total":"x","#, 1));
     lines
 }
 
