@@ -161,7 +161,7 @@ impl Cli {
             seed: self.seed,
             customers: self.customers,
             products: self.products,
-            window: self.window.unwrap_or_else(|| if is_long { TEN_SECONDS } else { ONE_SECOND }),
+            window: self.window.unwrap_or(if is_long { TEN_SECONDS } else { ONE_SECOND }),
             rollups,
             lateness: self.lateness.unwrap_or(if is_long { Micros::from_seconds(2) } else { Micros::new(500_000) }),
             layers: self.layers,

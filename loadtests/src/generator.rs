@@ -33,6 +33,9 @@ pub(crate) const AHEAD_MAX: usize = 64;
 /// Records made and not yet counted, at which the generator waits for the engine; it bounds memory.
 const UNCOUNTED_RECORDS_MAX: usize = 1 << 16;
 
+/// The least and the most records that are made to learn how fast event time runs.
+const CALIBRATION_RECORDS: (u64, u64) = (5_000, 4_000_000);
+
 /// From when all threads are ready to the first intended send.
 const LEAD: u64 = 20_000_000;
 
@@ -73,9 +76,9 @@ pub(crate) struct Maker {
 
 impl Maker {
     /// Makes records of `class`. `config.rate` is taken as the records a second of event time that are wanted: the
-    /// simulator's own rate is adjusted to the hour's traffic and to the faults.
-    pub(crate) fn new(config: &sim::Config, class: Class) -> Result<Maker, InvalidConfig> {
-        let rate = calibrated_rate(config)?;
+    /// simulator's own rate is adjusted to the hour's traffic and to the faults, over the first `records`.
+    pub(crate) fn new(config: &sim::Config, class: Class, records: u64) -> Result<Maker, InvalidConfig> {
+        let rate = calibrated_rate(config, records)?;
         let simulator = Simulator::new(&sim::Config { rate, ..config.clone() }, 0)?;
         Ok(Maker { simulator, class, offset: 0 })
     }
@@ -109,18 +112,17 @@ impl Maker {
     }
 }
 
-/// The rate to give the simulator so that `config.rate` records come out a second of event time, at its start.
-fn calibrated_rate(config: &sim::Config) -> Result<f64, InvalidConfig> {
-    // Two seconds' worth, within what takes a moment and what is enough.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-    let records = (2.0 * config.rate).clamp(5_000.0, 400_000.0) as usize;
+/// The rate to give the simulator so that `config.rate` records come out a second of event time, over the first
+/// `records`, as far as a fraction of a second of trying tells.
+fn calibrated_rate(config: &sim::Config, records: u64) -> Result<f64, InvalidConfig> {
+    let records = records.clamp(CALIBRATION_RECORDS.0, CALIBRATION_RECORDS.1);
     let mut simulator = Simulator::new(config, 0)?;
     let (mut batch, mut slab) = (Batch::default(), Vec::new());
     let mut made = 0;
     while made < records {
         batch.reset(batch.header);
         slab.clear();
-        made += simulator.next_batch(PARCEL_RECORDS_MAX, &mut batch, &mut slab);
+        made += simulator.next_batch(PARCEL_RECORDS_MAX, &mut batch, &mut slab) as u64;
     }
     let Some(end) = simulator.next_due() else { unreachable!("a simulation without a bound does not end") };
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
@@ -277,7 +279,7 @@ mod tests {
     fn event_time_runs_as_fast_as_the_schedule() {
         for rate in [20_000.0, 1e6] {
             let config = sim::Config { rate, ..sim::Config::default() };
-            let mut maker = Maker::new(&config, Class::Struct).unwrap();
+            let mut maker = Maker::new(&config, Class::Struct, 200_000).unwrap();
             let mut parcel = maker.empty_parcel();
             parcel.intended = vec![0; 500];
             for _ in 0..400 {

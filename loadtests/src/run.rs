@@ -303,8 +303,10 @@ struct Harness {
 
 /// Runs the generator's thread and `consume` on another, and looks on.
 fn offer<T: Send>(config: &LoadConfig, consume: impl FnOnce(Intake<'_>) -> T + Send) -> Result<Outcome<T>, LoadError> {
-    let maker = Maker::new(&config.simulation(), config.class)?;
     let schedule = Schedule::new(config.rate, config.duration, config.arrivals, config.burst, config.seed);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an estimate")]
+    let records = (config.rate * config.duration.as_secs_f64()) as u64;
+    let maker = Maker::new(&config.simulation(), config.class, records)?;
     let clock = Clock::start();
     let (tx, rx) = rtrb::RingBuffer::new(RING_LEN);
     // As many as there can be: one more is made only when all are ahead, on the ring or being counted.
