@@ -69,6 +69,9 @@ impl<'a, 'b> Engine<'a, 'b> {
     }
 }
 
+/// In nanoseconds.
+const SECOND: u64 = 1_000_000_000;
+
 /// How far ahead of the clock an event may be. Those of a run lie in the past.
 const MAX_FUTURE: Micros = Micros::from_seconds(300);
 
@@ -120,6 +123,8 @@ pub struct Counted {
     pub latency: Histogram<u64>,
     /// How long each closing of windows took, in nanoseconds.
     pub pauses: Histogram<u64>,
+    /// The longest latency among the records counted in each second since the first parcel came, in nanoseconds.
+    pub latency_max_by_second: Vec<u64>,
     /// When the last record was counted, by the run's clock.
     pub counted_last: u64,
 }
@@ -133,16 +138,27 @@ impl Intake<'_> {
         if let Some(core) = self.core {
             core_affinity::set_for_current(core);
         }
-        let mut counted = Counted { records: 0, latency: new_histogram(), pauses: new_histogram(), counted_last: 0 };
+        let mut counted = Counted {
+            records: 0,
+            latency: new_histogram(),
+            pauses: new_histogram(),
+            latency_max_by_second: Vec::new(),
+            counted_last: 0,
+        };
+        let (mut second_end, mut latency_max) = (0, 0);
         // Release pairs with the generator's Acquire: from here on nothing is set up any more.
         self.is_ready.store(true, Ordering::Release);
         loop {
             let mut parcel = match self.rx.pop() {
                 Ok(parcel) => parcel,
-                Err(_) if self.rx.is_abandoned() => match self.rx.pop() {
-                    Ok(parcel) => parcel,
-                    Err(_) => return Ok(counted),
-                },
+                Err(_) if self.rx.is_abandoned() => {
+                    // Between the two looks the generator may have sent its last parcel and gone: look again.
+                    let Ok(parcel) = self.rx.pop() else {
+                        counted.latency_max_by_second.push(latency_max);
+                        return Ok(counted);
+                    };
+                    parcel
+                }
                 Err(_) => {
                     std::hint::spin_loop();
                     continue;
@@ -154,6 +170,16 @@ impl Intake<'_> {
                 counted.latency.saturating_record(now.saturating_sub(intended));
             }
             counted.records += parcel.intended.len() as u64;
+            // Intended times ascend, so the first has waited longest.
+            let longest = now.saturating_sub(parcel.intended[0]);
+            if second_end == 0 {
+                second_end = now + SECOND;
+            }
+            while now >= second_end {
+                counted.latency_max_by_second.push(std::mem::take(&mut latency_max));
+                second_end += SECOND;
+            }
+            latency_max = latency_max.max(longest);
             counted.counted_last = now;
             // Relaxed: a figure to look at, nothing hangs on it.
             self.counted.0.store(counted.records, Ordering::Relaxed);

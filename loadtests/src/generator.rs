@@ -1,8 +1,9 @@
 //! The generator thread: simulates ahead, and sends at the intended times.
 //!
-//! Which records make a parcel is decided by the schedule alone: those due within a microsecond of each other. So what
-//! is sent is fixed beforehand, however the run goes. While nothing is due the next parcels are made, one at a time, so
-//! that making one delays no other by more than the time for a microsecond's worth of records.
+//! Records due within a microsecond of each other make a parcel. Where the consumer is behind, so that sending at once
+//! gains nothing, parcels are longer, as what has gathered in a socket would be. Which records come when is fixed
+//! beforehand, however the run goes. While nothing is due the next parcels are made, one at a time, so
+//! that making one delays no other by more than the time for its records.
 
 use std::collections::VecDeque;
 use std::iter::Peekable;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Acquire};
 use engine::Feed;
 use engine_model::{Batch, EventTime};
 use hdrhistogram::Histogram;
-use rtrb::{Consumer, Producer, PushError};
+use rtrb::{Consumer, Producer};
 use sim::{InvalidConfig, Simulator};
 
 use crate::clock::Clock;
@@ -20,6 +21,12 @@ use crate::schedule::Schedule;
 
 /// Records due within this many nanoseconds are sent as one.
 pub(crate) const SLICE: u64 = 1_000;
+
+/// The same where the consumer is behind.
+const SLICE_BEHIND: u64 = 50_000;
+
+/// So many parcels on the ring mean that the consumer is behind.
+const BEHIND_PARCELS: usize = 32;
 
 /// The most records of a parcel, also of a burst.
 const PARCEL_RECORDS_MAX: usize = 512;
@@ -153,6 +160,8 @@ struct Generator<'a> {
     free: Vec<Box<Parcel>>,
     /// Records in parcels that have not come back.
     uncounted: usize,
+    /// Parcels that are ahead, on the ring or being counted, as far as those that came back have been collected.
+    under_way: usize,
     sent: u64,
     lateness: Histogram<u64>,
     intended_last: u64,
@@ -170,6 +179,7 @@ pub(crate) fn generate(schedule: Schedule, maker: Maker, outlet: Outlet<'_>, clo
         ahead: VecDeque::with_capacity(AHEAD_MAX),
         free: Vec::with_capacity(RING_LEN),
         uncounted: 0,
+        under_way: 0,
         sent: 0,
         lateness: new_histogram(),
         intended_last: 0,
@@ -219,50 +229,53 @@ impl Generator<'_> {
     /// Makes the parcel that is next on the schedule; whether there is one.
     fn prepare(&mut self) -> bool {
         let Some(&first) = self.schedule.peek() else { return false };
-        if self.free.is_empty() {
+        if self.free.is_empty() || self.is_behind() {
             self.collect();
         }
+        let slice = if self.is_behind() { SLICE_BEHIND } else { SLICE };
         let mut parcel = self.free.pop().unwrap_or_else(|| Box::new(self.maker.empty_parcel()));
         parcel.intended.clear();
         while parcel.intended.len() < PARCEL_RECORDS_MAX
-            && let Some(offset) = self.schedule.next_if(|&offset| offset < first + SLICE)
+            && let Some(offset) = self.schedule.next_if(|&offset| offset < first + slice)
         {
             parcel.intended.push(self.start + offset);
         }
         self.maker.fill(&mut parcel);
         self.uncounted += parcel.intended.len();
+        self.under_way += 1;
         self.ahead.push_back(parcel);
         true
+    }
+
+    fn is_behind(&self) -> bool {
+        self.under_way > self.ahead.len() + BEHIND_PARCELS
     }
 
     /// Takes emptied parcels back.
     fn collect(&mut self) {
         while let Ok(parcel) = self.outlet.empty.pop() {
             self.uncounted -= parcel.intended.len();
+            self.under_way -= 1;
             self.free.push(parcel);
         }
     }
 
     /// Sends a parcel; waits while the ring is full. Whether there is still somebody to send to.
     fn send(&mut self, parcel: Box<Parcel>) -> bool {
-        let count = parcel.intended.len() as u64;
-        self.intended_last = parcel.due();
-        // Noted before the parcel is gone; with the actual send after it, so that waiting for the ring is in it.
-        let (first, last) = (parcel.intended[0], parcel.due());
-        let mut parcel = parcel;
-        while let Err(PushError::Full(back)) = self.outlet.tx.push(parcel) {
+        while self.outlet.tx.is_full() {
             if self.outlet.tx.is_abandoned() {
                 return false;
             }
-            parcel = back;
             std::hint::spin_loop();
         }
+        // Before the parcel is gone, and after waiting for the ring.
         let now = self.clock.now();
-        // A parcel's times lie within a microsecond; its first stands for half of them, its last for the others.
-        self.lateness.saturating_record_n(now.saturating_sub(first), count - count / 2);
-        self.lateness.saturating_record_n(now.saturating_sub(last), count / 2);
-        self.sent += count;
-        true
+        for due in parcel.intended.chunk_by(|a, b| a == b) {
+            self.lateness.saturating_record_n(now.saturating_sub(due[0]), due.len() as u64);
+        }
+        self.intended_last = parcel.due();
+        self.sent += parcel.intended.len() as u64;
+        self.outlet.tx.push(parcel).is_ok()
     }
 }
 

@@ -57,6 +57,8 @@ pub fn to_html(report: &Report, machine: &Machine) -> String {
         );
         html.push_str("<span class=\"key\" style=\"border-color:#1a7f37\"></span>resident memory</p>\n");
         html.push_str(&time_chart(main));
+        html.push_str("<h2>The slowest event of each second</h2>\n");
+        html.push_str(&slowest_chart(main));
     }
     write!(html, "<h2>Figures</h2>\n<pre>{}</pre>\n</html>\n", escaped(&to_text(report, machine)))
         .expect("writing to a string");
@@ -104,23 +106,68 @@ fn polyline(svg: &mut String, class: &str, points: impl Iterator<Item = (f64, f6
     writeln!(svg, "<polyline class=\"{class}\" points=\"{}\"/>", points.join(" ")).expect("writing to a string");
 }
 
+/// A vertical axis of nanoseconds, each tenfold as high.
+struct Decades {
+    floor: f64,
+    ceiling: f64,
+}
+
+impl Decades {
+    fn new(low: f64, high: f64) -> Decades {
+        let floor = low.max(1.0).log10().floor();
+        Decades { floor, ceiling: high.max(1.0).log10().ceil().max(floor + 1.0) }
+    }
+
+    fn y_of(&self, nanos: f64) -> f64 {
+        y_at(((nanos.max(1.0).log10() - self.floor) / (self.ceiling - self.floor)).clamp(0.0, 1.0))
+    }
+
+    fn draw(&self, svg: &mut String) {
+        let mut exponent = self.floor;
+        while exponent <= self.ceiling {
+            let value = 10f64.powf(exponent);
+            let y = self.y_of(value);
+            grid_line(svg, (x_at(0.0), y), (x_at(1.0), y));
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a power of ten")]
+            label(svg, (LEFT - 8.0, y + 4.0), "end", &nanos(value.round() as u64));
+            exponent += 1.0;
+        }
+    }
+}
+
+/// The longest latency of each second, as a bar.
+#[expect(clippy::cast_precision_loss, reason = "a drawing")]
+fn slowest_chart(run: &Run) -> String {
+    let slowest = &run.latency_max_by_second;
+    let low = slowest.iter().copied().filter(|&nanos| nanos > 0).min().unwrap_or(1);
+    let axis = Decades::new(low as f64, slowest.iter().copied().max().unwrap_or(10) as f64);
+    let mut svg = open_chart("the slowest event of each second");
+    axis.draw(&mut svg);
+    let count = slowest.len().max(1) as f64;
+    for (second, &nanos) in slowest.iter().enumerate() {
+        let (left, right) = (x_at(second as f64 / count), x_at((second as f64 + 0.8) / count));
+        let top = axis.y_of(nanos as f64).min(y_at(0.0) - 1.0);
+        let (width, height) = (right - left, y_at(0.0) - top);
+        writeln!(
+            svg,
+            "<rect fill=\"#0969da\" x=\"{left:.1}\" y=\"{top:.1}\" width=\"{width:.1}\" height=\"{height:.1}\"/>"
+        )
+        .expect("writing to a string");
+    }
+    label(&mut svg, (x_at(0.0), HEIGHT - BOTTOM + 20.0), "middle", "0 s");
+    label(&mut svg, (x_at(1.0), HEIGHT - BOTTOM + 20.0), "middle", &format!("{} s", slowest.len()));
+    svg.push_str("</svg>\n");
+    svg
+}
+
 /// Latency over percentile: each nine is as wide as the others, each tenfold as high.
 #[expect(clippy::cast_precision_loss, reason = "a drawing")]
 fn latency_chart(runs: &[&Run]) -> String {
     let low = runs.iter().map(|run| run.latency.min()).min().unwrap_or(1).max(10) as f64;
     let high = runs.iter().map(|run| run.latency.max()).max().unwrap_or(10) as f64;
-    let (floor, ceiling) = (low.log10().floor(), high.log10().ceil().max(low.log10().floor() + 1.0));
-    let y_of = |value: f64| y_at(((value.max(1.0).log10() - floor) / (ceiling - floor)).clamp(0.0, 1.0));
     let mut svg = open_chart("latency over percentile");
-    let mut exponent = floor;
-    while exponent <= ceiling {
-        let y = y_at((exponent - floor) / (ceiling - floor));
-        grid_line(&mut svg, (x_at(0.0), y), (x_at(1.0), y));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a power of ten of nanoseconds")]
-        let value = 10f64.powf(exponent) as u64;
-        label(&mut svg, (LEFT - 8.0, y + 4.0), "end", &nanos(value));
-        exponent += 1.0;
-    }
+    let axis = Decades::new(low, high);
+    axis.draw(&mut svg);
     for nine in 0..=NINES {
         let x = x_at(f64::from(nine) / f64::from(NINES));
         grid_line(&mut svg, (x, y_at(0.0)), (x, y_at(1.0)));
@@ -137,7 +184,7 @@ fn latency_chart(runs: &[&Run]) -> String {
         let points = (0..=16 * NINES).map(|step| {
             let nines = f64::from(step) / 16.0;
             let quantile = 1.0 - 10f64.powf(-nines);
-            (x_at(nines / f64::from(NINES)), y_of(run.latency.value_at_quantile(quantile) as f64))
+            (x_at(nines / f64::from(NINES)), axis.y_of(run.latency.value_at_quantile(quantile) as f64))
         });
         polyline(&mut svg, if run.subject == Subject::Control { "control" } else { "engine" }, points);
     }

@@ -359,6 +359,7 @@ fn run_json(run: &Run) -> Value {
         "event_seconds_per_second": run.event_seconds_per_second,
         "ledger": ledger,
         "samples": samples,
+        "latency_max_by_second_ns": run.latency_max_by_second,
         "steal_ns": run.steal.map(crate::clock::nanos_of),
         "pinning": run.cores.map(|(generator, engine)| json!({ "generator": generator, "engine": engine })),
     })

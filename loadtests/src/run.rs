@@ -180,6 +180,8 @@ pub struct Run {
     pub ledger: Option<Ledger>,
     /// Base windows that the engine wrote, those closed after the load among them.
     pub windows: Option<u64>,
+    /// The longest latency among the records counted in each second, in nanoseconds.
+    pub latency_max_by_second: Vec<u64>,
     /// Rate and memory over time.
     pub samples: Vec<Sample>,
     /// CPU time that the hypervisor gave to others meanwhile.
@@ -383,6 +385,7 @@ impl Harness {
             event_seconds_per_second: event_seconds / config.duration.as_secs_f64(),
             ledger: None,
             windows: None,
+            latency_max_by_second: counted.latency_max_by_second,
             samples,
             steal,
             cores,

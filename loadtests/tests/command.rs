@@ -62,6 +62,7 @@ fn a_load_that_is_held_ends_with_0_and_its_outputs_agree() {
         "windows",
         "event_seconds_per_second",
         "samples",
+        "latency_max_by_second_ns",
         "steal_ns",
         "pinning",
         "machine",
@@ -84,7 +85,7 @@ fn a_load_that_is_held_ends_with_0_and_its_outputs_agree() {
 
     let html = std::fs::read_to_string(html).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"));
-    assert_eq!((html.matches("<svg").count(), html.matches("</svg>").count()), (2, 2));
+    assert_eq!((html.matches("<svg").count(), html.matches("</svg>").count()), (3, 3));
     assert!(!html.contains("http") && !html.contains("NaN") && !html.contains("inf"), "nothing from elsewhere");
 }
 
