@@ -23,10 +23,13 @@ use crate::schedule::Schedule;
 pub(crate) const SLICE: u64 = 1_000;
 
 /// The same where the consumer is behind.
-const SLICE_BEHIND: u64 = 50_000;
+const SLICE_BEHIND: u64 = 10_000;
+
+/// How far ahead parcels are made where the consumer is behind, so that it gets short ones as soon as it is not.
+const AHEAD_BEHIND: u64 = 20_000;
 
 /// So many parcels on the ring mean that the consumer is behind.
-const BEHIND_PARCELS: usize = 32;
+const BEHIND_PARCELS: usize = 64;
 
 /// The most records of a parcel, also of a burst.
 const PARCEL_RECORDS_MAX: usize = 512;
@@ -212,7 +215,8 @@ impl Generator<'_> {
                     return;
                 }
             }
-            if self.ahead.len() < AHEAD_MAX && self.uncounted < UNCOUNTED_RECORDS_MAX && self.prepare() {
+            let has_room = self.ahead.len() < AHEAD_MAX && self.uncounted < UNCOUNTED_RECORDS_MAX;
+            if has_room && self.is_near(now) && self.prepare() {
                 continue;
             }
             if self.ahead.is_empty() && self.schedule.peek().is_none() {
@@ -245,6 +249,12 @@ impl Generator<'_> {
         self.under_way += 1;
         self.ahead.push_back(parcel);
         true
+    }
+
+    /// Whether it is time to make the next parcel.
+    fn is_near(&mut self, now: u64) -> bool {
+        let (is_behind, start) = (self.is_behind(), self.start);
+        !is_behind || self.schedule.peek().is_some_and(|&offset| start + offset < now + AHEAD_BEHIND)
     }
 
     fn is_behind(&self) -> bool {
