@@ -27,7 +27,7 @@ const EVENT_RING_LEN: usize = 32;
 const PIPE_RING_LEN: usize = 8;
 
 /// Messages on a ring to the committer. Each may be a window's part, so few are enough to keep it busy.
-const REPORT_RING_LEN: usize = 16;
+pub(crate) const REPORT_RING_LEN: usize = 16;
 
 /// Why a run could not be made or did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -191,7 +191,7 @@ fn finish(
 }
 
 /// A named thread; the name stands in panics and in tools that list threads.
-fn spawn<'scope, T: Send + 'scope>(
+pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     name: String,
     body: impl FnOnce() -> T + Send + 'scope,

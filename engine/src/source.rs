@@ -1,5 +1,7 @@
 //! A source thread: reads partitions, parses, judges and routes.
 
+mod feed;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -15,6 +17,8 @@ use engine_source::{PartitionReader, ReadError};
 use engine_window::{Arrival, Ledger, Progress, QualityPartial};
 use rtrb::Producer;
 use sim::{Simulator, Truth};
+
+pub use feed::{CommitterGone, Feed};
 
 use crate::idleness::Idleness;
 
