@@ -38,20 +38,6 @@ pub type TextArena = Vec<u8>;
 /// Room for the bytes of any text that is not in an arena; see [`Text::bytes`].
 pub type TextBuffer = [u8; 36];
 
-/// For each length the bits of two words that its bytes fill.
-const MASKS: [[u64; 2]; Text::INLINE_MAX + 1] = {
-    let mut masks = [[0; 2]; Text::INLINE_MAX + 1];
-    let mut len = 0;
-    while len <= Text::INLINE_MAX {
-        let ones = if len == 0 { 0 } else { u128::MAX >> (128 - 8 * len) };
-        #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-        let halves = [ones as u64, (ones >> 64) as u64];
-        masks[len] = halves;
-        len += 1;
-    }
-    masks
-};
-
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 impl Text {
@@ -90,22 +76,47 @@ impl Text {
         Some(Text::from_parts(uuid.to_be_bytes(), Form::UUID))
     }
 
-    /// Makes a text of the first `len` bytes of `chunk`, without looking at them one by one.
+    /// Makes a text of the first `len` bytes of `block`, whatever follows them; the same as [`Text::new`] of those bytes,
+    /// without a copy byte by byte.
     ///
     /// # Panics
-    /// Where `len` is greater than 16.
+    /// Where `len` is more than [`Text::INLINE_MAX`].
     #[must_use]
     #[inline]
-    pub fn first_of(chunk: &[u8; Text::INLINE_MAX], len: usize) -> Text {
-        assert!(len <= Text::INLINE_MAX, "{len} bytes of 16");
-        let [low, high] = MASKS[len];
-        let half = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        let words = [half(&chunk[..8]) & low, half(&chunk[8..]) & high];
-        #[expect(clippy::cast_possible_truncation, reason = "at most 16")]
-        let form = Form(Form::INLINE_EMPTY.0 + len as u8);
+    pub fn from_block(block: &[u8; 16], len: usize) -> Text {
+        let [low, high] = Text::MASKS[len];
+        let whole = u128::from_le_bytes(*block);
+        #[expect(clippy::cast_possible_truncation, reason = "the halves of the block, and at most 16")]
+        let (words, form) = ([whole as u64 & low, (whole >> 64) as u64 & high], Form(Form::INLINE_EMPTY.0 + len as u8));
         Text { words, form }
     }
 
+    /// Makes a text of a canonical lower-case UUID, given as its 16 bytes; the same as [`Text::new`] of its 36 digits and
+    /// dashes.
+    #[must_use]
+    #[inline]
+    pub fn from_uuid(bytes: [u8; 16]) -> Text {
+        Text::from_parts(bytes, Form::UUID)
+    }
+
+    /// The bits of the two words that a text of so many bytes in place uses.
+    const MASKS: [[u64; 2]; Text::INLINE_MAX + 1] = {
+        let mut masks = [[0; 2]; Text::INLINE_MAX + 1];
+        let mut len = 0;
+        while len <= Text::INLINE_MAX {
+            let low = if len < 8 { len } else { 8 };
+            masks[len] = [Text::low_bytes(low), Text::low_bytes(len - low)];
+            len += 1;
+        }
+        masks
+    };
+
+    /// A word whose `count` lowest bytes are all ones.
+    const fn low_bytes(count: usize) -> u64 {
+        if count == 0 { 0 } else { u64::MAX >> (64 - 8 * count) }
+    }
+
+    #[inline]
     fn from_parts(bytes: [u8; 16], form: Form) -> Text {
         let mut words = [0; 2];
         for (word, half) in words.iter_mut().zip(bytes.chunks_exact(8)) {
@@ -345,15 +356,6 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_of_a_chunk_are_a_text_like_any_other() {
-        let chunk = b"0123456789abcdef";
-        for len in 0..=16 {
-            let expected = Text::in_place(&chunk[..len]).unwrap();
-            assert!(Text::first_of(chunk, len).equals(&[], &expected, &[]), "{len} bytes");
-        }
-    }
-
-    #[test]
     fn every_text_comes_back_as_it_went_in() {
         let mut arena = b"something before".to_vec();
         let long = [b'x'; 200];
@@ -401,6 +403,17 @@ mod tests {
         let (a, b) = (Text::stored(0, 21, 7), Text::stored(21, 21, 7));
         assert_eq!(a.hash(), b.hash());
         assert!(!a.equals(&arena, &b, &arena));
+    }
+
+    #[test]
+    fn a_text_of_a_block_or_of_a_uuids_bytes_is_the_text_of_its_bytes() {
+        let block = b"0123456789abcdef";
+        for len in 0..=16 {
+            let (text, expected) = (Text::from_block(block, len), Text::in_place(&block[..len]).unwrap());
+            assert_eq!(text.pack(), expected.pack(), "{len} bytes");
+        }
+        let bytes = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff_u128.to_be_bytes();
+        assert_eq!(Text::from_uuid(bytes).pack(), Text::in_place(UUID).unwrap().pack());
     }
 
     #[test]

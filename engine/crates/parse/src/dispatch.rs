@@ -1,78 +1,86 @@
-//! Chooses, once a call, the code that this machine runs best: a portable build finds its fast path at run time.
+//! Which vectors the machine has, found out at run time, and the parser's loop compiled for each.
 
-#![expect(unsafe_code, reason = "calls a function compiled for AVX2 after finding AVX2")]
+#![expect(unsafe_code, reason = "calls a function compiled for a machine with AVX2, after finding that this is one")]
 
 use engine_model::Batch;
 
-use crate::fast::{Shapes, parse_with};
+use crate::parser::Speculation;
+use crate::simd::Portable;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Sse2};
 use crate::{Rules, Slab};
 
-/// The ways the fast path can run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// AVX2 and the bit instructions that come with it.
+/// Vectors the machine has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Machine {
+    /// 32 bytes at a time.
     #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// SSE2, which every x86-64 has.
+    Avx2(Avx2),
+    /// 16 bytes at a time, twice.
     #[cfg(target_arch = "x86_64")]
-    Sse2,
-    /// Any machine.
-    #[cfg(any(not(target_arch = "x86_64"), test))]
+    Sse2(Sse2),
+    /// 8 bytes at a time, four times.
+    #[cfg_attr(target_arch = "x86_64", cfg_attr(not(test), expect(dead_code, reason = "every x86-64 has better")))]
     Portable,
 }
 
-impl Way {
-    /// The best this machine has.
-    pub(crate) fn best() -> Way {
-        #[cfg(target_arch = "x86_64")]
-        {
-            let has_avx2 = std::is_x86_feature_detected!("avx2")
-                && std::is_x86_feature_detected!("bmi1")
-                && std::is_x86_feature_detected!("bmi2")
-                && std::is_x86_feature_detected!("lzcnt");
-            if has_avx2 { Way::Avx2 } else { Way::Sse2 }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        Way::Portable
+impl Machine {
+    /// The best of them.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn detect() -> Machine {
+        Avx2::detect().map_or(Machine::Sse2(Sse2), Machine::Avx2)
     }
 
-    /// All this machine has.
+    /// The best of them.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) fn detect() -> Machine {
+        Machine::Portable
+    }
+
+    /// All of them.
     #[cfg(test)]
-    pub(crate) fn all() -> Vec<Way> {
-        let mut all = vec![Way::Portable];
+    pub(crate) fn all() -> Vec<Machine> {
         #[cfg(target_arch = "x86_64")]
-        all.push(Way::Sse2);
-        if Way::best() != all[all.len() - 1] {
-            all.push(Way::best());
-        }
+        let mut all: Vec<Machine> =
+            Avx2::detect().map(Machine::Avx2).into_iter().chain([Machine::Sse2(Sse2)]).collect();
+        #[cfg(not(target_arch = "x86_64"))]
+        let mut all = vec![];
+        all.push(Machine::Portable);
         all
+    }
+
+    /// [`Speculation::parse`] with these vectors.
+    pub(crate) fn parse(
+        self,
+        speculation: &mut Speculation,
+        slab: Slab<'_>,
+        rules: &Rules,
+        record_max: usize,
+        batch: &mut Batch,
+    ) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Machine::Avx2(vectors) => {
+                // SAFETY: a value of `Avx2` exists only where `Avx2::detect` has found each of the features that
+                // `parse_avx2` is compiled for.
+                unsafe { parse_avx2(vectors, speculation, slab, rules, record_max, batch) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Machine::Sse2(vectors) => speculation.parse(vectors, slab, rules, record_max, batch),
+            Machine::Portable => speculation.parse(Portable, slab, rules, record_max, batch),
+        }
     }
 }
 
-/// [`parse_with`], the given way.
-pub(crate) fn parse_by(
-    way: Way,
-    shapes: &mut Shapes,
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn parse_avx2(
+    vectors: Avx2,
+    speculation: &mut Speculation,
     slab: Slab<'_>,
     rules: &Rules,
     record_max: usize,
     batch: &mut Batch,
 ) -> usize {
-    match way {
-        // SAFETY: `Way::Avx2` is made by `Way::best` only, which has found every feature that the function is compiled
-        // for.
-        #[cfg(target_arch = "x86_64")]
-        Way::Avx2 => unsafe { parse_avx2(shapes, slab, rules, record_max, batch) },
-        #[cfg(target_arch = "x86_64")]
-        Way::Sse2 => parse_with::<crate::simd::Sse2>(shapes, slab, rules, record_max, batch),
-        #[cfg(any(not(target_arch = "x86_64"), test))]
-        Way::Portable => parse_with::<crate::simd::Portable>(shapes, slab, rules, record_max, batch),
-    }
-}
-
-// SSE4a is left out on purpose: with it the compiler may choose `insertq`, which is very slow next to AVX registers.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-fn parse_avx2(shapes: &mut Shapes, slab: Slab<'_>, rules: &Rules, record_max: usize, batch: &mut Batch) -> usize {
-    parse_with::<crate::simd::Avx2>(shapes, slab, rules, record_max, batch)
+    speculation.parse(vectors, slab, rules, record_max, batch)
 }

@@ -72,14 +72,14 @@ impl<'a> Scanner<'a> {
         Scanner { bytes, at }
     }
 
+    /// The position of the byte to be read next.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// The byte to be read next; `None` at the end.
     pub(crate) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
-    }
-
-    /// Where that byte stands.
-    pub(crate) fn at(&self) -> usize {
-        self.at
     }
 
     /// Passes over whitespace.
@@ -235,7 +235,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// Reads a number.
+    /// Reads the number that begins here.
     pub(crate) fn number(&mut self) -> Result<Kind, Malformed> {
         if self.peek() == Some(b'-') {
             self.at += 1;

@@ -32,20 +32,14 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of `slab` from its first byte.
-    pub(crate) fn new(slab: Slab<'a>) -> Lines<'a> {
-        Lines { slab, at: 0 }
+    /// The lines of `slab` from byte `at`, where one begins.
+    pub(crate) fn new(slab: Slab<'a>, at: usize) -> Lines<'a> {
+        Lines { slab, at }
     }
 
     /// Bytes of the slab behind us: the lines given out with their ends, and the blank lines passed over on the way.
     pub(crate) fn consumed(&self) -> usize {
         self.at
-    }
-
-    /// Goes on at `at`, behind a line that somebody else has read.
-    pub(crate) fn go_to(&mut self, at: usize) {
-        debug_assert!(at > self.at && self.slab.bytes[at - 1] == b'\n', "not behind a line");
-        self.at = at;
     }
 
     /// Takes the next line, blank or not. `None` at the end of the slab.
