@@ -432,18 +432,15 @@ impl<'a> Source<'a> {
 
     /// Sends the batch's events that are in time to their shards.
     fn deliver(&mut self) -> Result<(), Gone> {
-        let in_time = self.batch.events.iter().filter(|event| event.judgement == Judgement::InTime);
         match &mut self.downstream {
             Downstream::Fused(work) => {
-                for event in in_time {
-                    work.ingest(&self.batch, event);
-                }
+                work.ingest(&self.batch);
                 work.send_duplicates(&mut self.reports, false)
             }
             Downstream::Piped(link) => link.pass(&mut self.batch),
             Downstream::Routed(links) => {
                 let shards = links.len();
-                for event in in_time {
+                for event in self.batch.events.iter().filter(|event| event.judgement == Judgement::InTime) {
                     links[shard_of(&event.event_id(), shards)].push(&self.batch, event)?;
                 }
                 Ok(())
