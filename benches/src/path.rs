@@ -5,10 +5,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 
-use engine_model::{
-    Batch, BatchHeader, Cell, Currency, EventTime, Judgement, LINE_BYTES_MAX, PartitionId, Semantics, Watermark,
-};
-use engine_parse::{Rules, Slab};
+use engine_model::{Batch, BatchHeader, Cell, Currency, EventTime, LINE_BYTES_MAX, PartitionId, Semantics, Watermark};
+use engine_parse::{Parser, Rules, Slab};
 use engine_window::{Arrival, GoldRows, Ledger, Merger, Progress, QualityPartial, Shard, ShardClose};
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -50,18 +48,10 @@ pub struct Run {
     pub fingerprint: u64,
 }
 
-/// Parses the next batch of `slab`; returns the bytes consumed.
-#[inline]
-pub fn parse(slab: Slab<'_>, rules: &Rules, record_max: usize, batch: &mut Batch) -> usize {
-    engine_parse::parse(slab, rules, record_max, batch)
-}
-
 /// Takes the events of a judged batch in.
 #[inline]
 pub fn ingest(shard: &mut Shard, batch: &Batch) {
-    for event in batch.events.iter().filter(|event| event.judgement == Judgement::InTime) {
-        shard.ingest(batch, event);
-    }
+    shard.ingest_batch(batch, |_| {});
 }
 
 /// The rules of a bounded simulation.
@@ -76,6 +66,7 @@ pub fn rules() -> Rules {
 /// Where a line is longer than [`LINE_BYTES_MAX`].
 pub fn for_each_batch(lines: &[u8], batch_records: usize, batch: &mut Batch, mut with: impl FnMut(&mut Batch)) {
     let rules = rules();
+    let mut parser = Parser::new();
     let mut offset = 0;
     while offset < lines.len() {
         let most = &lines[offset..lines.len().min(offset + SLAB_BYTES + LINE_BYTES_MAX)];
@@ -90,7 +81,7 @@ pub fn for_each_batch(lines: &[u8], batch_records: usize, batch: &mut Batch, mut
             let first_offset = (offset + consumed) as u64;
             batch.reset(BatchHeader { first_offset, ..BatchHeader::default() });
             let rest = Slab { bytes: &slab[consumed..], offset: first_offset, oversized: None };
-            consumed += parse(rest, &rules, batch_records, batch);
+            consumed += parser.parse(rest, &rules, batch_records, batch);
             with(batch);
         }
         offset += slab.len();
