@@ -45,6 +45,9 @@ pub struct TextMap<V> {
     arena: TextArena,
 }
 
+/// How many texts are looked ahead for where many are put in.
+const LOOK_AHEAD: usize = 32;
+
 /// The fewest slots of a map that holds anything.
 const SLOTS_MIN: usize = 16;
 
@@ -175,6 +178,44 @@ impl<V> TextMap<V> {
                 self.slots[place] = tag << 32 | index as u64;
                 (&mut self.log[index - 1].value, true)
             }
+        }
+    }
+
+    /// Puts in all texts of `other`, in their order; `each` is told the text, what `other` has for it, what is here (made by
+    /// `make` where it is new) and whether it is new.
+    ///
+    /// While some are put in, the slots and entries that those behind them need are on their way.
+    pub(crate) fn absorb<W>(
+        &mut self,
+        other: &TextMap<W>,
+        make: impl Fn() -> V,
+        mut each: impl FnMut(Text, &W, &mut V, bool),
+    ) {
+        for entries in other.log.chunks(LOOK_AHEAD) {
+            for entry in entries {
+                self.prefetch(entry.text().hash());
+            }
+            for entry in entries {
+                self.prefetch_entry(entry.text().hash());
+            }
+            for entry in entries {
+                let text = entry.text();
+                let (value, is_new) = self.entry_or_insert_with(&text, &other.arena, &make);
+                each(text, &entry.value, value, is_new);
+            }
+        }
+    }
+
+    /// Fetches the entry that a look for a text of this hash will most likely compare, if there is one.
+    #[inline]
+    fn prefetch_entry(&self, hash: u64) {
+        let tag = tag_of(hash);
+        if let Some(&slot) = self.slots.get(place_of(tag, self.slots.len()))
+            && slot >> 32 == tag
+            && slot != 0
+            && let Some(entry) = self.log.get(index_of(slot))
+        {
+            prefetch(entry);
         }
     }
 
