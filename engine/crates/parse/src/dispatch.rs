@@ -1,6 +1,9 @@
 //! Which vectors the machine has, found out at run time, and the parser's loop compiled for each.
 
-#![expect(unsafe_code, reason = "calls a function compiled for a machine with AVX2, after finding that this is one")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "calls a function compiled for a machine with AVX2, after finding that this is one")
+)]
 
 use engine_model::Batch;
 

@@ -2,7 +2,10 @@
 //! UUID's digits. Three implementations with one meaning; the caller is compiled once for each.
 
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for the vectors of its caller")]
-#![expect(unsafe_code, reason = "vector instructions, each behind a value that proves the machine has them")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "vector instructions, each behind a value that proves the machine has them")
+)]
 
 /// The vectors of one kind of machine. A value of the type proves that the machine has them.
 pub(crate) trait Vectors: Copy {
