@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use engine_lake::{CommitError, GoldWriter, Lake, Layer, QuarantineWriter};
-use engine_model::{Semantics, Watermark, WindowId, gold};
-use engine_window::{GoldRows, Ledger, Merger};
+use engine_model::{Grain, Semantics, Watermark, WindowId, gold};
+use engine_window::{Closed, GoldRows, Ledger, Merger};
 use rtrb::Consumer;
 
+use crate::embed::{Observer, Shown};
 use crate::figures::{Collector, Figures};
 use crate::message::{Gone, Patience, Report, receive};
 
@@ -74,6 +75,10 @@ pub(crate) struct Committer {
     /// Since when rows have been waiting for a commit.
     waiting_since: Option<Instant>,
     dimensions_written: Instant,
+    grains: Vec<Grain>,
+    observer: Option<Observer>,
+    /// Windows that wait for a commit, where somebody wants to be told.
+    unseen: Vec<Shown>,
 }
 
 impl Committer {
@@ -97,7 +102,16 @@ impl Committer {
             commit_delay: if is_stream { STREAM_COMMIT_DELAY } else { FILE_COMMIT_DELAY },
             waiting_since: None,
             dimensions_written: Instant::now(),
+            grains: semantics.grains().to_vec(),
+            observer: None,
+            unseen: Vec::new(),
         }
+    }
+
+    /// Tells `observer` of each window when its rows have become readable.
+    pub(crate) fn observed_by(mut self, observer: Option<Observer>) -> Committer {
+        self.observer = observer;
+        self
     }
 
     /// Works until all reporters have ended and everything is written.
@@ -178,7 +192,11 @@ impl Committer {
                 let tables = self.merger.tables().iter().enumerate();
                 let of_grain = tables.filter(|(_, table)| table.grain == Some(closed.grain)).map(|(index, _)| index);
                 let rows = of_grain.map(|index| (index, &self.rows[index]));
-                gold.append(closed.grain, closed.window, rows)?;
+                let has_committed = gold.append(closed.grain, closed.window, rows)?.is_some();
+                if has_committed {
+                    self.tell();
+                }
+                self.expect(closed);
                 self.waiting_since.get_or_insert_with(Instant::now);
             }
             for rows in &mut self.rows {
@@ -202,6 +220,21 @@ impl Committer {
         }
         self.waiting_since = None;
         gold.commit()?;
+        self.tell();
         Ok(())
+    }
+
+    fn expect(&mut self, closed: Closed) {
+        if self.observer.is_some() {
+            let grain = self.grains[closed.grain];
+            self.unseen.push(Shown { grain, end: grain.end(closed.window) });
+        }
+    }
+
+    /// Tells the observer of the windows that a commit has just shown.
+    fn tell(&mut self) {
+        if let Some(Observer(observer)) = &mut self.observer {
+            self.unseen.drain(..).for_each(observer);
+        }
     }
 }

@@ -5,8 +5,8 @@
 //!        └───────────────── quality, quarantine, watermark ═══════════ ring ═══════════════════════▶┘
 //! ```
 //!
-//! With one shard the source thread does the shard's work itself and there is no ring between them. All rings are
-//! bounded; a full one holds up whoever fills it, back to the reading of the input. Nothing is ever dropped.
+//! With one shard batches go over whole; on one core the source thread does the shard's work itself, without a ring. All
+//! rings are bounded; a full one holds up whoever fills it, back to the reading of the input. Nothing is ever dropped.
 //!
 //! Watermarks travel inside the rings, behind the events they speak of, so a window closes in a shard only after all its
 //! events have come, and in the committer only after all shards have handed over what they know of it.
@@ -17,6 +17,7 @@ pub mod cli;
 mod commit;
 mod config;
 mod duration;
+mod embed;
 mod export;
 mod figures;
 mod idleness;
@@ -40,13 +41,14 @@ mod view;
 
 pub use config::{Inputs, RunConfig, default_shards};
 pub use duration::{InvalidDuration, parse_duration};
+pub use embed::{EmbedConfig, EmbedEnd, Observer, Shown, embed};
 pub use figures::Figures;
 pub use live::show_live_line;
 pub use route::shard_of;
 pub use run::{RunError, run};
 pub use show::{Moment, ShowConfig, ShowError, ShowOutput, show};
 pub use simulate::{SimulateError, simulate};
-pub use source::rules_now;
+pub use source::{CommitterGone, Feed, rules_now};
 pub use status::{Status, StatusView};
 pub use summary::{RunEnd, Summary};
 pub use terminal::Terminal;

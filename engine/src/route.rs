@@ -49,6 +49,17 @@ impl ShardLink {
         Ok(())
     }
 
+    /// Sends `batch` whole, with its late events, and leaves an empty one in its place. For an only shard: nothing is
+    /// copied.
+    pub(crate) fn pass(&mut self, batch: &mut Batch) -> Result<(), Gone> {
+        if batch.events.is_empty() {
+            return Ok(());
+        }
+        let mut next = self.empty.pop().unwrap_or_default();
+        next.reset(batch.header);
+        send(&mut self.tx, ToShard::Events(std::mem::replace(batch, next)))
+    }
+
     /// Sends what has been pushed.
     pub(crate) fn flush(&mut self) -> Result<(), Gone> {
         if self.filling.events.is_empty() {

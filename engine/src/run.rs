@@ -12,7 +12,7 @@ use crate::commit::{Committed, Committer, CommitterError};
 use crate::config::{Inputs, RunConfig};
 use crate::message::Gone;
 use crate::partitions::{Partitions, SourceError};
-use crate::pin::{cores, pin};
+use crate::pin::{core_count, cores, pin};
 use crate::route::ShardLink;
 use crate::shard::{ShardWork, SourceLink, run_shard};
 use crate::simulate::lanes;
@@ -23,8 +23,11 @@ use crate::summary::{RunEnd, Summary};
 /// Messages on a ring from a source to a shard: some 128 KiB of events each.
 const EVENT_RING_LEN: usize = 32;
 
+/// Messages on the ring to an only shard: whole batches of some 64 KiB, few enough to stay in the caches.
+const PIPE_RING_LEN: usize = 8;
+
 /// Messages on a ring to the committer. Each may be a window's part, so few are enough to keep it busy.
-const REPORT_RING_LEN: usize = 16;
+pub(crate) const REPORT_RING_LEN: usize = 16;
 
 /// Why a run could not be made or did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -97,7 +100,8 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
     };
     let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), quarantine);
 
-    let is_fused = config.shards == 1;
+    // One shard beside its source needs a core of its own to gain anything.
+    let is_fused = config.shards == 1 && core_count() == 1;
     let shard_threads = if is_fused { 0 } else { config.shards };
     let mut cores = cores(1 + shard_threads, config.pin).into_iter();
     let source_core = cores.next().flatten();
@@ -109,10 +113,11 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
             Downstream::Fused(Box::new(make_shard()))
         } else {
             let mut links = Vec::new();
+            let ring_len = if shard_threads == 1 { PIPE_RING_LEN } else { EVENT_RING_LEN };
             for (index, core) in (0..shard_threads).zip(cores) {
-                let (tx, rx) = rtrb::RingBuffer::new(EVENT_RING_LEN);
+                let (tx, rx) = rtrb::RingBuffer::new(ring_len);
                 // One more than can be under way, so that a batch always finds its way back.
-                let (empty_tx, empty_rx) = rtrb::RingBuffer::new(EVENT_RING_LEN + 1);
+                let (empty_tx, empty_rx) = rtrb::RingBuffer::new(ring_len + 1);
                 links.push(ShardLink::new(tx, empty_rx));
                 let (shard_reports, shard_reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
                 reports.push(shard_reports_rx);
@@ -124,7 +129,10 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
                 };
                 spawn(scope, format!("shard-{index}"), body);
             }
-            Downstream::Routed(links)
+            match <[ShardLink; 1]>::try_from(links) {
+                Ok([only]) => Downstream::Piped(only),
+                Err(links) => Downstream::Routed(links),
+            }
         };
         // Who asks for a pace wants to look on.
         let is_stream = config.inputs.is_stream() || config.pace.is_some();
@@ -183,7 +191,7 @@ fn finish(
 }
 
 /// A named thread; the name stands in panics and in tools that list threads.
-fn spawn<'scope, T: Send + 'scope>(
+pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope thread::Scope<'scope, '_>,
     name: String,
     body: impl FnOnce() -> T + Send + 'scope,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use engine_model::{Batch, Cell, Event, Outcome, Rows, Semantics, Watermark, gold};
+use engine_model::{Batch, Cell, Event, Rows, Semantics, Watermark, gold};
 use engine_window::{Ledger, Shard};
 use rtrb::{Consumer, Producer};
 
@@ -29,24 +29,18 @@ impl ShardWork {
         ShardWork { shard: Shard::new(semantics), names, duplicates }
     }
 
-    /// Takes one event in.
-    #[inline]
-    pub(crate) fn ingest(&mut self, batch: &Batch, event: &Event) {
-        match self.shard.ingest(batch, event) {
-            Outcome::Accepted(_) => {}
-            Outcome::Duplicate(_) => self.quarantine(batch, event),
-            Outcome::Late { .. } => unreachable!("its partition's progress knows what is emitted"),
-            Outcome::Rejected(_) => unreachable!("an event is no rejected line"),
-        }
-    }
-
-    fn quarantine(&mut self, batch: &Batch, event: &Event) {
-        let Some(rows) = &mut self.duplicates else { return };
-        let buffer = &mut [0; 36];
-        let event_id = event.event_id();
-        let event_id = std::str::from_utf8(event_id.bytes(&batch.arena, buffer)).expect("texts of events are UTF-8");
-        let [source, partition, offset] = self.names.cells(batch.header.partition, event.offset);
-        rows.push(&[Cell::Text(event_id), Cell::Timestamp(event.time), source, partition, offset]);
+    /// Takes the events of `batch` in that are in time.
+    ///
+    /// # Panics
+    /// Where one is late after all: its partition's progress knows what is emitted.
+    pub(crate) fn ingest(&mut self, batch: &Batch) {
+        let ShardWork { shard, names, duplicates } = self;
+        let late = shard.ingest_batch(batch, |event| {
+            if let Some(rows) = duplicates {
+                quarantine(rows, names, batch, event);
+            }
+        });
+        assert_eq!(late, 0, "events of windows that are emitted came as in time");
     }
 
     /// Sends duplicates on, where there are enough of them or `all` are wanted.
@@ -75,6 +69,15 @@ impl ShardWork {
         }
         Report::Ended { ledger, open_windows }
     }
+}
+
+/// Keeps a duplicate.
+fn quarantine(rows: &mut Rows, names: &SourceNames, batch: &Batch, event: &Event) {
+    let buffer = &mut [0; 36];
+    let event_id = event.event_id();
+    let event_id = std::str::from_utf8(event_id.bytes(&batch.arena, buffer)).expect("texts of events are UTF-8");
+    let [source, partition, offset] = names.cells(batch.header.partition, event.offset);
+    rows.push(&[Cell::Text(event_id), Cell::Timestamp(event.time), source, partition, offset]);
 }
 
 /// Sends quarantine rows on, where there are enough of them or `all` are wanted.
@@ -117,9 +120,7 @@ pub(crate) fn run_shard(
             match receive(&mut link.rx)? {
                 None => continue,
                 Some(ToShard::Events(mut batch)) => {
-                    for event in &batch.events {
-                        work.ingest(&batch, event);
-                    }
+                    work.ingest(&batch);
                     work.send_duplicates(&mut reports, false)?;
                     batch.reset(batch.header);
                     // Where the way back is full, enough batches are under way and this one is freed.

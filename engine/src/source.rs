@@ -1,5 +1,7 @@
 //! A source thread: reads partitions, parses, judges and routes.
 
+mod feed;
+
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -10,11 +12,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use engine_model::{
     Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Rows, Watermark, gold,
 };
-use engine_parse::{Rules, parse};
+use engine_parse::{Parser, Rules};
 use engine_source::{PartitionReader, ReadError};
 use engine_window::{Arrival, Ledger, Progress, QualityPartial};
 use rtrb::Producer;
 use sim::{Simulator, Truth};
+
+pub use feed::{CommitterGone, Feed};
 
 use crate::idleness::Idleness;
 
@@ -52,8 +56,21 @@ impl SourceNames {
 pub(crate) enum Downstream {
     /// One shard, on this thread.
     Fused(Box<ShardWork>),
+    /// One shard on a thread of its own, which gets every batch whole.
+    Piped(ShardLink),
     /// Several, each on a thread of its own.
     Routed(Vec<ShardLink>),
+}
+
+impl Downstream {
+    /// The ways to the shards that have threads of their own.
+    fn links(&mut self) -> &mut [ShardLink] {
+        match self {
+            Downstream::Fused(_) => &mut [],
+            Downstream::Piped(link) => std::slice::from_mut(link),
+            Downstream::Routed(links) => links,
+        }
+    }
 }
 
 /// How reading ended.
@@ -153,6 +170,7 @@ pub(crate) struct Source<'a> {
     status: &'a Status,
     stop: Arc<AtomicBool>,
     batch: Batch,
+    parser: Parser,
     /// Lines of simulated records, where they are needed.
     slab: Vec<u8>,
     truth: Option<TruthFile>,
@@ -189,6 +207,7 @@ impl<'a> Source<'a> {
             status,
             stop,
             batch: Batch::default(),
+            parser: Parser::new(),
             slab: Vec::new(),
             truth: None,
             quality: Vec::new(),
@@ -300,7 +319,7 @@ impl<'a> Source<'a> {
             let rest = rest_of(slab, consumed);
             let (partition, first_offset) = (progress.partition(), rest.offset);
             self.batch.reset(BatchHeader { partition, first_offset, ..BatchHeader::default() });
-            let parsed = parse(rest, &rules, self.batch_records_max(), &mut self.batch);
+            let parsed = self.parser.parse(rest, &rules, self.batch_records_max(), &mut self.batch);
             assert!(parsed > 0, "the parser went nowhere at offset {first_offset}");
             consumed += parsed;
             self.take_batch(progress, Arrival::REPLAY, rest.bytes)?;
@@ -349,19 +368,13 @@ impl<'a> Source<'a> {
     fn take_batch(&mut self, progress: &mut Progress, arrival: Arrival, slab: &[u8]) -> Result<(), Gone> {
         progress.judge(&mut self.batch, arrival, &mut self.quality);
         self.quarantine(slab, arrival.emitted)?;
-        self.deliver()?;
         self.records += self.batch.record_count() as u64;
-        Ok(())
+        self.deliver()
     }
 
     /// Sends routed events on their way, also where a batch is not full.
     fn flush(&mut self) -> Result<(), Gone> {
-        if let Downstream::Routed(links) = &mut self.downstream {
-            for link in links {
-                link.flush()?;
-            }
-        }
-        Ok(())
+        self.downstream.links().iter_mut().try_for_each(ShardLink::flush)
     }
 
     fn batch_records_max(&self) -> usize {
@@ -419,17 +432,15 @@ impl<'a> Source<'a> {
 
     /// Sends the batch's events that are in time to their shards.
     fn deliver(&mut self) -> Result<(), Gone> {
-        let in_time = self.batch.events.iter().filter(|event| event.judgement == Judgement::InTime);
         match &mut self.downstream {
             Downstream::Fused(work) => {
-                for event in in_time {
-                    work.ingest(&self.batch, event);
-                }
+                work.ingest(&self.batch);
                 work.send_duplicates(&mut self.reports, false)
             }
+            Downstream::Piped(link) => link.pass(&mut self.batch),
             Downstream::Routed(links) => {
                 let shards = links.len();
-                for event in in_time {
+                for event in self.batch.events.iter().filter(|event| event.judgement == Judgement::InTime) {
                     links[shard_of(&event.event_id(), shards)].push(&self.batch, event)?;
                 }
                 Ok(())
@@ -458,8 +469,8 @@ impl<'a> Source<'a> {
                 self.status.open_windows.store(work.open_window_count(), Relaxed);
                 send(&mut self.reports, Report::Closed { watermark, windows, quality: all })
             }
-            Downstream::Routed(links) => {
-                for link in links {
+            Downstream::Piped(_) | Downstream::Routed(_) => {
+                for link in self.downstream.links() {
                     link.advance(watermark)?;
                 }
                 send(&mut self.reports, Report::Closed { watermark, windows: Vec::new(), quality })
@@ -494,10 +505,8 @@ impl<'a> Source<'a> {
                 ledger.merge(&judged);
                 open_windows = open;
             }
-            Downstream::Routed(mut links) => {
-                for link in &mut links {
-                    link.end()?;
-                }
+            mut shards @ (Downstream::Piped(_) | Downstream::Routed(_)) => {
+                shards.links().iter_mut().try_for_each(ShardLink::end)?;
             }
         }
         send(&mut self.reports, Report::Ended { ledger, open_windows })

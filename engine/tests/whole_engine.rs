@@ -153,7 +153,21 @@ fn check_quarantine(expected: &Quarantine, got: &Quarantine) -> Result<(), Strin
     }
 }
 
-/// One input: the binary over its files, with one shard and with three.
+/// What `run` gives where it, and every process it starts, has only one core: a single shard then works on the source's
+/// own thread.
+fn with_one_core<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let body = || {
+            if let Some(&core) = core_affinity::get_core_ids().as_deref().and_then(<[_]>::first) {
+                core_affinity::set_for_current(core);
+            }
+            run()
+        };
+        scope.spawn(body).join().unwrap()
+    })
+}
+
+/// One input: the binary over its files, with one shard, on one core and on all, and with three.
 fn check(partitions: &[Partition], config: &Config) -> Result<(), String> {
     let place = Workplace::in_memory();
     let names = write_files(&place, partitions);
@@ -161,12 +175,13 @@ fn check(partitions: &[Partition], config: &Config) -> Result<(), String> {
     // Which of equal copies in two files is the duplicate shows only in quality and in the quarantine.
     let is_single = partitions.len() == 1;
     let options = options(config);
-    for shards in ["1", "3"] {
-        let lake = format!("lake-{shards}");
+    for (shards, on_one_core) in [("1", true), ("1", false), ("3", false)] {
+        let lake = format!("lake-{shards}-{on_one_core}");
         let mut args = vec!["--shards", shards, "--no-pin", "--lake", &lake];
         args.extend(options.iter().map(String::as_str));
         args.extend(names.iter().flat_map(|name| ["--input", name]));
-        let summary = place.run(&args);
+        let run = || place.run(&args);
+        let summary = if on_one_core { with_one_core(run) } else { run() };
         let lake = place.path().join(&lake);
         let result = check_summary(&expected, &summary)
             .and_then(|()| check_gold(&expected, &read_layer(&lake, "gold"), is_single))

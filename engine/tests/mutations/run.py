@@ -201,8 +201,8 @@ MUTATIONS = [
         "a UUID in upper case taken for the one in lower case",
         [(
             MODEL + "text.rs",
-            "            b'a'..=b'f' => byte - b'a' + 10,\n",
-            "            b'a'..=b'f' => byte - b'a' + 10,\n            b'A'..=b'F' => byte - b'A' + 10,\n",
+            "    let letters = word >> 6 & ONES;\n    let nibbles",
+            "    let letters = word >> 6 & ONES;\n    let word = word | letters << 5;\n    let nibbles",
         )],
         COPIES,
         ["a_uuid_in_upper_case_or_without_hyphens_is_another_identifier"],

@@ -76,6 +76,47 @@ impl Text {
         Some(Text::from_parts(uuid.to_be_bytes(), Form::UUID))
     }
 
+    /// Makes a text of the first `len` bytes of `block`, whatever follows them; the same as [`Text::new`] of those bytes,
+    /// without a copy byte by byte.
+    ///
+    /// # Panics
+    /// Where `len` is more than [`Text::INLINE_MAX`].
+    #[must_use]
+    #[inline]
+    pub fn from_block(block: &[u8; 16], len: usize) -> Text {
+        let [low, high] = Text::MASKS[len];
+        let whole = u128::from_le_bytes(*block);
+        #[expect(clippy::cast_possible_truncation, reason = "the halves of the block, and at most 16")]
+        let (words, form) = ([whole as u64 & low, (whole >> 64) as u64 & high], Form(Form::INLINE_EMPTY.0 + len as u8));
+        Text { words, form }
+    }
+
+    /// Makes a text of a canonical lower-case UUID, given as its 16 bytes; the same as [`Text::new`] of its 36 digits and
+    /// dashes.
+    #[must_use]
+    #[inline]
+    pub fn from_uuid(bytes: [u8; 16]) -> Text {
+        Text::from_parts(bytes, Form::UUID)
+    }
+
+    /// The bits of the two words that a text of so many bytes in place uses.
+    const MASKS: [[u64; 2]; Text::INLINE_MAX + 1] = {
+        let mut masks = [[0; 2]; Text::INLINE_MAX + 1];
+        let mut len = 0;
+        while len <= Text::INLINE_MAX {
+            let low = if len < 8 { len } else { 8 };
+            masks[len] = [Text::low_bytes(low), Text::low_bytes(len - low)];
+            len += 1;
+        }
+        masks
+    };
+
+    /// A word whose `count` lowest bytes are all ones.
+    const fn low_bytes(count: usize) -> u64 {
+        if count == 0 { 0 } else { u64::MAX >> (64 - 8 * count) }
+    }
+
+    #[inline]
     fn from_parts(bytes: [u8; 16], form: Form) -> Text {
         let mut words = [0; 2];
         for (word, half) in words.iter_mut().zip(bytes.chunks_exact(8)) {
@@ -241,27 +282,41 @@ fn hash_bytes(bytes: &[u8]) -> u64 {
     fold(hash ^ 0x8EBC_6AF0_9C88_C6E3, 0x5899_65CC_7537_4CC3)
 }
 
-/// Reads `8-4-4-4-12` lower-case hexadecimal digits; anything else, upper case too, is no canonical UUID.
+/// Reads `8-4-4-4-12` lower-case hexadecimal digits; anything else, upper case too, is no canonical UUID. Eight digits at
+/// a time.
+#[inline]
 fn parse_uuid(bytes: &[u8]) -> Option<u128> {
-    if bytes.len() != 36 {
+    let bytes: &[u8; 36] = bytes.try_into().ok()?;
+    if [bytes[8], bytes[13], bytes[18], bytes[23]] != *b"----" {
         return None;
     }
-    let mut value = 0u128;
-    for (index, &byte) in bytes.iter().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            if byte != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let digit = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            _ => return None,
-        };
-        value = value << 4 | u128::from(digit);
+    let word = |first: usize, second: usize| {
+        let half = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        u64::from(half(first)) | u64::from(half(second)) << 32
+    };
+    let parts = [word(0, 4), word(9, 14), word(19, 24), word(28, 32)].map(eight_hex_digits);
+    let [Some(a), Some(b), Some(c), Some(d)] = parts else { return None };
+    Some(u128::from(a) << 96 | u128::from(b) << 64 | u128::from(c) << 32 | u128::from(d))
+}
+
+/// The number that eight lower-case hexadecimal digits write, the first in the lowest byte.
+#[inline]
+fn eight_hex_digits(word: u64) -> Option<u32> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Letters have bit 6 set, digits have not.
+    let letters = word >> 6 & ONES;
+    let nibbles = (word & (ONES * 0x0F)) + letters * 9;
+    // Write them again: only where that gives the same bytes were these the digits.
+    let above_nine = (nibbles + ONES * 6) >> 4 & ONES;
+    let written = nibbles + ONES * 0x30 + above_nine * 39;
+    if written != word || nibbles & (ONES * 0xF0) != 0 {
+        return None;
     }
-    Some(value)
+    let pairs = (nibbles << 4 | nibbles >> 8) & 0x00FF_00FF_00FF_00FF;
+    let quads = (pairs | pairs >> 8) & 0x0000_FFFF_0000_FFFF;
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+    let bytes = (quads | quads >> 16) as u32;
+    Some(bytes.swap_bytes())
 }
 
 fn format_uuid(value: u128, out: &mut TextBuffer) {
@@ -282,6 +337,23 @@ mod tests {
 
     const UUID: &[u8] = b"00112233-4455-6677-8899-aabbccddeeff";
     const UPPER: &[u8] = b"00112233-4455-6677-8899-AABBCCDDEEFF";
+
+    #[test]
+    fn a_uuid_with_any_byte_changed_is_read_like_any_other_text() {
+        for place in 0..36 {
+            for byte in 0..=255 {
+                let mut bytes: [u8; 36] = UUID.try_into().unwrap();
+                bytes[place] = byte;
+                let is_dash = matches!(place, 8 | 13 | 18 | 23);
+                let is_digit = matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+                let is_uuid = if is_dash { byte == b'-' } else { is_digit };
+                let mut arena = Vec::new();
+                let text = Text::new(&bytes, &mut arena);
+                assert_eq!(text.is_in_arena(), !is_uuid, "{byte:#x} at {place}");
+                assert_eq!(text.bytes(&arena, &mut [0; 36]), bytes);
+            }
+        }
+    }
 
     #[test]
     fn every_text_comes_back_as_it_went_in() {
@@ -331,6 +403,17 @@ mod tests {
         let (a, b) = (Text::stored(0, 21, 7), Text::stored(21, 21, 7));
         assert_eq!(a.hash(), b.hash());
         assert!(!a.equals(&arena, &b, &arena));
+    }
+
+    #[test]
+    fn a_text_of_a_block_or_of_a_uuids_bytes_is_the_text_of_its_bytes() {
+        let block = b"0123456789abcdef";
+        for len in 0..=16 {
+            let (text, expected) = (Text::from_block(block, len), Text::in_place(&block[..len]).unwrap());
+            assert_eq!(text.pack(), expected.pack(), "{len} bytes");
+        }
+        let bytes = 0x0011_2233_4455_6677_8899_aabb_ccdd_eeff_u128.to_be_bytes();
+        assert_eq!(Text::from_uuid(bytes).pack(), Text::in_place(UUID).unwrap().pack());
     }
 
     #[test]

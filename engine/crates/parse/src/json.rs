@@ -72,6 +72,11 @@ impl<'a> Scanner<'a> {
         Scanner { bytes, at }
     }
 
+    /// The position of the byte to be read next.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
     /// The byte to be read next; `None` at the end.
     pub(crate) fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
@@ -230,7 +235,8 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Kind, Malformed> {
+    /// Reads the number that begins here.
+    pub(crate) fn number(&mut self) -> Result<Kind, Malformed> {
         if self.peek() == Some(b'-') {
             self.at += 1;
         }

@@ -32,9 +32,9 @@ pub(crate) struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    /// The lines of `slab` from its first byte.
-    pub(crate) fn new(slab: Slab<'a>) -> Lines<'a> {
-        Lines { slab, at: 0 }
+    /// The lines of `slab` from byte `at`, where one begins.
+    pub(crate) fn new(slab: Slab<'a>, at: usize) -> Lines<'a> {
+        Lines { slab, at }
     }
 
     /// Bytes of the slab behind us: the lines given out with their ends, and the blank lines passed over on the way.

@@ -5,7 +5,7 @@ use engine_model::Cents;
 use crate::number::digit;
 
 /// The greatest number of whole units: one more would pass [`Cents::EVENT_MAX`], whatever the fraction.
-const UNITS_MAX: i64 = Cents::EVENT_MAX.get() / 100;
+pub(crate) const UNITS_MAX: i64 = Cents::EVENT_MAX.get() / 100;
 // Any fraction goes with the greatest number of units, so checking the units is enough.
 const _: () = assert!(Cents::EVENT_MAX.get() % 100 == 99);
 

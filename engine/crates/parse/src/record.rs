@@ -16,37 +16,31 @@ use crate::string::unescape;
 use crate::time::{parse_rfc3339, time_of_millis};
 
 /// Length in bytes of an identifier, and of most other texts.
-const ID_BYTES: RangeInclusive<usize> = 1..=64;
+pub(crate) const ID_BYTES: RangeInclusive<usize> = 1..=64;
 /// Length in bytes of a payment's method.
-const METHOD_BYTES: RangeInclusive<usize> = 1..=32;
+pub(crate) const METHOD_BYTES: RangeInclusive<usize> = 1..=32;
 /// Length in bytes of a product's name.
-const NAME_BYTES: RangeInclusive<usize> = 1..=200;
+pub(crate) const NAME_BYTES: RangeInclusive<usize> = 1..=200;
 /// Length in bytes of a customer's country and segment, which may be empty.
-const TRAIT_BYTES: RangeInclusive<usize> = 0..=64;
+pub(crate) const TRAIT_BYTES: RangeInclusive<usize> = 0..=64;
 /// How many items an order may have.
-const ITEM_COUNT_MAX: usize = 100;
+pub(crate) const ITEM_COUNT_MAX: usize = 100;
 /// Units of one item.
-const QUANTITIES: RangeInclusive<u64> = 1..=10_000;
+pub(crate) const QUANTITIES: RangeInclusive<u64> = 1..=10_000;
 
 /// Reads records, one after another; keeps the memory for their texts.
-#[derive(Debug)]
-pub(crate) struct RecordReader<'r> {
-    rules: &'r Rules,
+#[derive(Debug, Default)]
+pub(crate) struct RecordReader {
     record: Fields,
     item: Fields,
     /// The text last unescaped.
     scratch: Vec<u8>,
 }
 
-impl<'r> RecordReader<'r> {
-    /// A reader by `rules`.
-    pub(crate) fn new(rules: &'r Rules) -> RecordReader<'r> {
-        RecordReader { rules, record: Fields::default(), item: Fields::default(), scratch: Vec::new() }
-    }
-
-    /// Reads the event of `line`, without its place in the slab. Appends its extras and long texts to `batch`, in part
-    /// also where it is rejected.
-    pub(crate) fn read(&mut self, line: &[u8], batch: &mut Batch) -> Result<Event, Rejection> {
+impl RecordReader {
+    /// Reads the event of `line` by `rules`, without its place in the slab. Appends its extras and long texts to `batch`,
+    /// in part also where it is rejected.
+    pub(crate) fn read(&mut self, line: &[u8], rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
         if let Err(error) = std::str::from_utf8(line) {
             return Err(rejection(Reason::InvalidUtf8, None, Some(error.valid_up_to())));
         }
@@ -57,11 +51,11 @@ impl<'r> RecordReader<'r> {
         let mut record = Record { line, fields: &self.record, scratch: &mut self.scratch };
         let event_type = record.required(Field::EventType)?;
         match record.string(event_type)? {
-            b"click" => record.click(self.rules, batch),
-            b"order" => record.order(self.rules, &mut self.item, batch),
-            b"payment" => record.payment(self.rules, batch),
-            b"customer" => record.customer(self.rules, batch),
-            b"product" => record.product(self.rules, batch),
+            b"click" => record.click(rules, batch),
+            b"order" => record.order(rules, &mut self.item, batch),
+            b"payment" => record.payment(rules, batch),
+            b"customer" => record.customer(rules, batch),
+            b"product" => record.product(rules, batch),
             _ => Err(event_type.rejected(Reason::UnknownEventType)),
         }
     }
@@ -128,7 +122,7 @@ impl Fields {
 }
 
 /// The field of a record that has this name.
-fn record_field(name: &[u8]) -> Option<Field> {
+pub(crate) fn record_field(name: &[u8]) -> Option<Field> {
     Some(match name {
         b"event_id" => Field::EventId,
         b"event_type" => Field::EventType,
@@ -156,7 +150,7 @@ fn record_field(name: &[u8]) -> Option<Field> {
 }
 
 /// The field of an item that has this name.
-fn item_field(name: &[u8]) -> Option<Field> {
+pub(crate) fn item_field(name: &[u8]) -> Option<Field> {
     Some(match name {
         b"product_id" => Field::ItemsProductId,
         b"quantity" => Field::ItemsQuantity,

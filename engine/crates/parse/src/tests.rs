@@ -2,16 +2,22 @@
 //!
 //! `rules` goes through the contract's table case by case; `twin` is a second reader of records, slow and made of other
 //! parts (`serde_json`, `jiff`), which must agree with the parser on every line that `generate` thinks of; `slabs` is
-//! about lines, slabs and batches. Every line of `rules` is also given to the twin.
+//! about lines, slabs and batches. Every line of `rules` is also given to the twin. `differential` compares the parser
+//! that speculates with the one that does not, with the vectors of each machine; everything the other tests parse goes
+//! through that too.
 
+mod differential;
 mod generate;
 mod rules;
+mod shapes;
 mod slabs;
 mod twin;
 
 use engine_model::{Batch, Currency, Event, EventKind, EventTime, Field, Reason, Text};
 
 use crate::{Rules, Slab, parse};
+
+use self::differential::assert_parsers_agree;
 
 /// 2026-01-01T00:00:00Z.
 const NOW: i64 = 1_767_225_600_000_000;
@@ -41,6 +47,7 @@ fn parse_all(bytes: &[u8], rules: &Rules) -> Batch {
     let mut batch = Batch::default();
     let consumed = parse(Slab { bytes, offset: 0, oversized: None }, rules, usize::MAX, &mut batch);
     assert_eq!(consumed, bytes.len());
+    assert_parsers_agree(bytes, rules);
     batch
 }
 

@@ -82,6 +82,15 @@ impl Dedup {
         None
     }
 
+    /// Fetches what a look for an identifier of this hash will touch first.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.current.windows.prefetch(hash);
+        if self.previous.span.is_some() {
+            self.previous.windows.prefetch(hash);
+        }
+    }
+
     /// Forgets generations of which every window ends at or before `emitted`.
     pub(crate) fn forget(&mut self, emitted: EventTime) {
         let is_over = |window: WindowId| self.base.end(window) <= emitted;
@@ -89,10 +98,14 @@ impl Dedup {
             self.previous = Generation::default();
         }
         let Some((first, last)) = self.current.span else { return };
-        if is_over(last) {
-            self.current = Generation::default();
-        } else if is_over(first) && self.previous.span.is_none() {
-            self.previous = std::mem::take(&mut self.current);
+        if is_over(last) || (is_over(first) && self.previous.span.is_none()) {
+            // The next one will be like this one, so its table need not grow.
+            let mut next = Generation::default();
+            next.windows.reserve(self.current.windows.len());
+            let full = std::mem::replace(&mut self.current, next);
+            if !is_over(last) {
+                self.previous = full;
+            }
         }
     }
 

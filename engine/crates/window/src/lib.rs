@@ -13,11 +13,12 @@
 //!
 //! No clock, thread, file, log or lock. A watermark comes in with the event; a shard has none of its own.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod dedup;
 mod delay;
 mod dimension;
+mod memory;
 mod merge;
 mod partial;
 mod progress;

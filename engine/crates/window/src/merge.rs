@@ -171,13 +171,15 @@ impl Merger {
             if !is_fed_by_shorter(self.semantics.rollups(), index) {
                 open.totals.merge_all_but_customers(totals);
             }
-            let arena = totals.customers.arena();
-            for (customer, ()) in totals.customers.iter() {
-                let ((), is_new) = open.totals.customers.entry_or_insert_with(&customer, arena, || ());
-                if is_new && grain.is_daily() {
-                    new_today.push((customer, &()));
-                }
-            }
+            open.totals.customers.absorb(
+                &totals.customers,
+                || (),
+                |customer, (), (), is_new| {
+                    if is_new && grain.is_daily() {
+                        new_today.push((customer, &()));
+                    }
+                },
+            );
         }
         if base.is_daily() {
             new_today.extend(totals.customers.iter());

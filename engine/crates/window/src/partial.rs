@@ -148,6 +148,13 @@ impl WindowPartial {
         ]
     }
 
+    /// Fetches what adding `event` will touch first.
+    #[inline]
+    pub(crate) fn prefetch(&self, event: &Event) {
+        self.totals.sessions.prefetch(event.session().hash());
+        self.totals.customers.prefetch(event.customer().hash());
+    }
+
     /// Counts one accepted event.
     pub(crate) fn add(&mut self, event: &Event, batch: &Batch, scratch: &mut Scratch) {
         let arena = batch.arena.as_slice();

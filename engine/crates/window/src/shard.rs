@@ -22,6 +22,10 @@ pub struct Shard {
     scratch: Scratch,
 }
 
+/// How many events are looked at together: three lines each, as many as a core fetches at once, and few enough that what
+/// was fetched is still there when it is used.
+const LOOK_AHEAD: usize = 16;
+
 /// What a shard hands over when windows close.
 #[derive(Clone, Debug, Default)]
 pub struct ShardClose {
@@ -97,6 +101,30 @@ impl Shard {
             self.windows[index].add(event, batch, &mut self.scratch);
         }
         outcome
+    }
+
+    /// Judges every event of `batch` that is in time, in order, as [`Shard::ingest`] does, and tells which are duplicates.
+    ///
+    /// Looks ahead: while one event is taken in, the memory that those behind it need is on its way. Returns how many
+    /// were late after all, which only a live partition that was idle can bring.
+    pub fn ingest_batch(&mut self, batch: &Batch, mut on_duplicate: impl FnMut(&Event)) -> u64 {
+        let mut late = 0;
+        for events in batch.events.chunks(LOOK_AHEAD) {
+            for event in events {
+                self.dedup.prefetch(event.event_id().hash());
+                if let Some(newest) = self.windows.last() {
+                    newest.prefetch(event);
+                }
+            }
+            for event in events.iter().filter(|event| event.judgement == Judgement::InTime) {
+                match self.ingest(batch, event) {
+                    Outcome::Duplicate(_) => on_duplicate(event),
+                    Outcome::Late { .. } => late += 1,
+                    Outcome::Accepted(_) | Outcome::Rejected(_) => {}
+                }
+            }
+        }
+        late
     }
 
     fn observed(&mut self, window: WindowId) -> &mut QualityPartial {

@@ -1,28 +1,30 @@
 //! An exact map from texts to small values, for sets of identifiers in the millions.
 //!
-//! Open addressing by `hashbrown`; a slot is the 16 bytes of the text, its form and the value, without padding where
-//! the value is made of bytes. Identifiers that fit neither 16 bytes nor a UUID lie in an arena of the map's own and are
-//! compared there, byte by byte.
+//! Two parts. A log holds every text with its value, packed, in order of arrival: 16 bytes, a form and the value, and for
+//! texts that fit neither 16 bytes nor a UUID their bytes in an arena. Over it lies an open-addressed table of eight
+//! bytes a slot: 32 bits of the text's hash, and its place in the log. So a look touches one line of a small table, a
+//! new text is appended where the last one was, and only where the 32 bits agree is the log looked at, where the texts
+//! are compared in full: the hash alone never decides.
 //!
-//! A large map is cut into segments that grow one by one: a table doubles by holding the old and the new one at once, and
-//! would otherwise, at the size of a day's sessions, need half its memory again and stop for a second.
+//! A slot's place is its hash scaled to the size of the table, so slots lie in the order of their hashes, and growing
+//! reads the old table and writes the new one from end to end: at the speed of memory, without a look at the log.
 
 use engine_model::{Text, TextArena};
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+
+use crate::memory::prefetch;
 
 #[derive(Clone, Debug)]
-struct Slot<V> {
+struct Entry<V> {
     words: [[u8; 8]; 2],
     form: u8,
     value: V,
 }
 
-impl<V> Slot<V> {
+impl<V> Entry<V> {
     #[inline]
-    fn new(text: Text, value: V) -> Slot<V> {
+    fn new(text: Text, value: V) -> Entry<V> {
         let (words, form) = text.pack();
-        Slot { words: words.map(u64::to_le_bytes), form, value }
+        Entry { words: words.map(u64::to_le_bytes), form, value }
     }
 
     #[inline]
@@ -31,57 +33,71 @@ impl<V> Slot<V> {
     }
 }
 
-// An identifier with nothing to remember takes 17 bytes, with a byte 18; hashbrown adds one and keeps 1/8 to 9/16 free.
-const _: () = assert!(size_of::<Slot<()>>() == 17 && size_of::<Slot<u8>>() == 18);
+// Without padding where the value is made of bytes: 17 bytes an identifier with nothing to remember.
+const _: () = assert!(size_of::<Entry<()>>() == 17 && size_of::<Entry<u8>>() == 18);
 
 /// An exact map from texts to values.
 #[derive(Clone, Debug)]
 pub struct TextMap<V> {
-    /// One, or [`SEGMENTS`].
-    segments: Vec<HashTable<Slot<V>>>,
-    len: usize,
+    /// 0 where free; else 32 bits of the hash above the place in the log plus one.
+    slots: Vec<u64>,
+    log: Vec<Entry<V>>,
     arena: TextArena,
 }
 
-/// How many segments a large map has.
-const SEGMENTS: usize = 64;
+/// How many texts are looked ahead for where many are put in.
+const LOOK_AHEAD: usize = 32;
 
-/// At how many texts a map becomes large.
-const LARGE: usize = 1 << 18;
+/// The fewest slots of a map that holds anything.
+const SLOTS_MIN: usize = 16;
+
+/// From this size on a table grows by half instead of doubling, and may be three quarters full instead of half: these are
+/// the sets of rollups, which are filled off the event path and for which memory counts more.
+const LARGE: usize = 1 << 24;
 
 impl<V> Default for TextMap<V> {
     fn default() -> TextMap<V> {
-        TextMap { segments: vec![HashTable::new()], len: 0, arena: TextArena::new() }
+        TextMap { slots: Vec::new(), log: Vec::new(), arena: TextArena::new() }
     }
 }
 
-/// The segment of a hash. Its bits are neither among the lowest, which choose the place in a table, nor among the seven
-/// highest, which hashbrown keeps beside each slot.
+/// The 32 bits of a hash that a slot keeps.
 #[inline]
-fn segment_of(hash: u64, segments: usize) -> usize {
-    // Both numbers of segments are powers of two.
-    (hash >> 40) as usize & (segments - 1)
+fn tag_of(hash: u64) -> u64 {
+    hash >> 32
+}
+
+/// Where the slot of a tag is looked for first, among `slots`.
+#[inline]
+fn place_of(tag: u64, slots: usize) -> usize {
+    ((tag * slots as u64) >> 32) as usize
 }
 
 impl<V> TextMap<V> {
     /// Number of texts.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.log.len()
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.log.is_empty()
     }
 
-    /// Makes room for `count` texts in all, as long as the map is not large.
+    /// Makes room for `count` texts in all.
     pub(crate) fn reserve(&mut self, count: usize) {
-        if let [only] = self.segments.as_mut_slice() {
-            let more = count.min(LARGE).saturating_sub(self.len);
-            only.reserve(more, |slot| slot.text().hash());
+        self.log.reserve(count.saturating_sub(self.log.len()));
+        if count > Self::room(self.slots.len()) {
+            let slots = if 2 * count <= LARGE { 2 * count } else { count + count / 2 };
+            self.grow_to(slots.max(SLOTS_MIN));
         }
+    }
+
+    /// How many texts a table of so many slots may hold.
+    fn room(slots: usize) -> usize {
+        if slots <= LARGE { slots / 2 } else { slots - slots / 4 }
     }
 
     /// The arena that the texts of [`TextMap::iter`] belong to.
@@ -93,59 +109,146 @@ impl<V> TextMap<V> {
     /// Bytes of memory the map holds, free slots included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.segments.iter().map(HashTable::allocation_size).sum::<usize>() + self.arena.capacity()
+        self.slots.capacity() * size_of::<u64>() + self.log.capacity() * size_of::<Entry<V>>() + self.arena.capacity()
+    }
+
+    /// Fetches what a look for a text of this hash will touch first, for a look that comes soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        if let Some(slot) = self.slots.get(place_of(tag_of(hash), self.slots.len())) {
+            prefetch(slot);
+        }
+    }
+
+    /// The place in the log of `text`, which lives in `arena`, or the free slot where it belongs. There must be one.
+    #[inline]
+    fn find(&self, text: &Text, arena: &[u8], tag: u64) -> Result<usize, usize> {
+        let mut place = place_of(tag, self.slots.len());
+        loop {
+            let slot = self.slots[place];
+            if slot == 0 {
+                return Err(place);
+            }
+            if slot >> 32 == tag {
+                let index = index_of(slot);
+                if self.log[index].text().equals(&self.arena, text, arena) {
+                    return Ok(index);
+                }
+            }
+            place += 1;
+            if place == self.slots.len() {
+                place = 0;
+            }
+        }
     }
 
     /// The value of `text`, which lives in `arena`.
     #[must_use]
     pub fn get(&self, text: &Text, arena: &[u8]) -> Option<&V> {
-        let hash = text.hash();
-        let segment = &self.segments[segment_of(hash, self.segments.len())];
-        let found = segment.find(hash, |slot| slot.text().equals(&self.arena, text, arena));
-        found.map(|slot| &slot.value)
+        if self.slots.is_empty() {
+            return None;
+        }
+        let index = self.find(text, arena, tag_of(text.hash())).ok()?;
+        Some(&self.log[index].value)
     }
 
     /// The value of `text`, put in by `make` where the text is new. The flag says whether it was.
     ///
-    /// Expected O(1); allocates only when the table or its arena must grow.
+    /// Expected O(1); allocates only when the table, the log or its arena must grow.
+    ///
+    /// # Panics
+    /// Where there are 2^32 - 1 texts already.
     #[inline]
     pub fn entry_or_insert_with(&mut self, text: &Text, arena: &[u8], make: impl FnOnce() -> V) -> (&mut V, bool) {
-        if self.len == LARGE && self.segments.len() == 1 {
-            self.cut();
+        self.entry_with_tag(text, arena, tag_of(text.hash()), make)
+    }
+
+    #[inline]
+    fn entry_with_tag(&mut self, text: &Text, arena: &[u8], tag: u64, make: impl FnOnce() -> V) -> (&mut V, bool) {
+        if self.log.len() >= Self::room(self.slots.len()) {
+            self.grow();
         }
-        let hash = text.hash();
-        let segment = segment_of(hash, self.segments.len());
-        let entry = self.segments[segment].entry(
-            hash,
-            |slot| slot.text().equals(&self.arena, text, arena),
-            |slot| slot.text().hash(),
-        );
-        match entry {
-            Entry::Occupied(occupied) => (&mut occupied.into_mut().value, false),
-            Entry::Vacant(vacant) => {
-                self.len += 1;
+        match self.find(text, arena, tag) {
+            Ok(index) => (&mut self.log[index].value, false),
+            Err(place) => {
                 let kept = text.moved(arena, &mut self.arena);
-                (&mut vacant.insert(Slot::new(kept, make())).into_mut().value, true)
+                self.log.push(Entry::new(kept, make()));
+                let index = self.log.len();
+                assert!(u32::try_from(index).is_ok(), "a map of {index} texts; at most 2^32 - 1");
+                self.slots[place] = tag << 32 | index as u64;
+                (&mut self.log[index - 1].value, true)
             }
         }
     }
 
-    /// All texts with their values, in no order; the texts live in [`TextMap::arena`].
-    pub fn iter(&self) -> impl Iterator<Item = (Text, &V)> {
-        self.segments.iter().flat_map(HashTable::iter).map(|slot| (slot.text(), &slot.value))
+    /// Puts in all texts of `other`, in their order; `each` is told the text, what `other` has for it, what is here (made by
+    /// `make` where it is new) and whether it is new.
+    ///
+    /// While some are put in, the slots and entries that those behind them need are on their way.
+    pub(crate) fn absorb<W>(
+        &mut self,
+        other: &TextMap<W>,
+        make: impl Fn() -> V,
+        mut each: impl FnMut(Text, &W, &mut V, bool),
+    ) {
+        for entries in other.log.chunks(LOOK_AHEAD) {
+            for entry in entries {
+                self.prefetch(entry.text().hash());
+            }
+            for entry in entries {
+                self.prefetch_entry(entry.text().hash());
+            }
+            for entry in entries {
+                let text = entry.text();
+                let (value, is_new) = self.entry_or_insert_with(&text, &other.arena, &make);
+                each(text, &entry.value, value, is_new);
+            }
+        }
     }
 
-    /// Moves all slots of the one table into segments.
-    #[cold]
-    fn cut(&mut self) {
-        let capacity = 2 * self.len / SEGMENTS;
-        let mut segments: Vec<HashTable<Slot<V>>> = (0..SEGMENTS).map(|_| HashTable::with_capacity(capacity)).collect();
-        for slot in std::mem::take(&mut self.segments).into_iter().flatten() {
-            let hash = slot.text().hash();
-            segments[segment_of(hash, SEGMENTS)].insert_unique(hash, slot, |slot| slot.text().hash());
+    /// Fetches the entry that a look for a text of this hash will most likely compare, if there is one.
+    #[inline]
+    fn prefetch_entry(&self, hash: u64) {
+        let tag = tag_of(hash);
+        if let Some(&slot) = self.slots.get(place_of(tag, self.slots.len()))
+            && slot >> 32 == tag
+            && slot != 0
+            && let Some(entry) = self.log.get(index_of(slot))
+        {
+            prefetch(entry);
         }
-        self.segments = segments;
     }
+
+    /// All texts with their values, in the order they came; the texts live in [`TextMap::arena`].
+    pub fn iter(&self) -> impl Iterator<Item = (Text, &V)> {
+        self.log.iter().map(|entry| (entry.text(), &entry.value))
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let slots = self.slots.len();
+        self.grow_to(if slots < LARGE { 2 * slots } else { slots + slots / 2 }.max(SLOTS_MIN));
+    }
+
+    /// Moves all slots to a table of this size.
+    fn grow_to(&mut self, count: usize) {
+        let mut slots = vec![0u64; count];
+        for &slot in self.slots.iter().filter(|slot| **slot != 0) {
+            let mut place = place_of(slot >> 32, count);
+            while slots[place] != 0 {
+                place = if place + 1 == count { 0 } else { place + 1 };
+            }
+            slots[place] = slot;
+        }
+        self.slots = slots;
+    }
+}
+
+/// The place in the log that a slot in use says.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
+fn index_of(slot: u64) -> usize {
+    slot as u32 as usize - 1
 }
 
 /// An exact map from texts to records that are numbered in order of arrival.
@@ -190,7 +293,7 @@ impl<T: Default> TextTable<T> {
 
     pub(crate) fn reserve(&mut self, count: usize) {
         self.index.reserve(count);
-        self.records.reserve(count.min(LARGE).saturating_sub(self.records.len()));
+        self.records.reserve(count.saturating_sub(self.records.len()));
     }
 
     pub(crate) fn arena(&self) -> &[u8] {
@@ -213,21 +316,48 @@ mod tests {
     use std::collections::HashMap;
 
     #[test]
-    fn a_large_map_keeps_every_text_when_it_is_cut_and_after() {
+    fn a_map_keeps_every_text_while_it_grows() {
         let mut map = TextMap::default();
         let key = |n: usize| Text::in_place(format!("k{n}").as_bytes()).unwrap();
-        let count = LARGE + LARGE / 2;
+        let count = 300_000;
         for n in 0..count {
             assert!(map.entry_or_insert_with(&key(n), &[], || n).1);
         }
-        assert_eq!((map.len(), map.iter().count(), map.segments.len()), (count, count, SEGMENTS));
+        assert_eq!((map.len(), map.iter().count()), (count, count));
         for n in 0..count {
             assert_eq!(map.get(&key(n), &[]), Some(&n));
             assert!(!map.entry_or_insert_with(&key(n), &[], || n + 1).1);
         }
         assert_eq!(map.get(&key(count), &[]), None);
-        let longest = map.segments.iter().map(HashTable::len).max().unwrap();
-        assert!(longest < 2 * count / SEGMENTS, "the longest segment has {longest} of {count} texts");
+    }
+
+    #[test]
+    fn texts_of_one_tag_stay_apart() {
+        // The last tag there is: its texts run over the end of the table.
+        let tag = u64::from(u32::MAX);
+        let mut map = TextMap::default();
+        let text = |n: usize| Text::in_place(format!("t{n}").as_bytes()).unwrap();
+        for n in 0..500 {
+            assert!(map.entry_with_tag(&text(n), &[], tag, || n).1);
+        }
+        for n in 0..500 {
+            assert_eq!(map.find(&text(n), &[], tag), Ok(n));
+            let (value, is_new) = map.entry_with_tag(&text(n), &[], tag, || 0);
+            assert_eq!((*value, is_new), (n, false));
+        }
+        assert!(map.find(&text(500), &[], tag).is_err());
+    }
+
+    #[test]
+    fn a_reserved_map_takes_at_most_forty_bytes_a_uuid_with_its_window() {
+        let count = 100_000u64;
+        let mut map: TextMap<[u8; 5]> = TextMap::default();
+        map.reserve(100_000);
+        for n in 0..count {
+            let id = format!("{n:08x}-0000-4000-8000-{:012x}", n * 7_919);
+            map.entry_or_insert_with(&Text::in_place(id.as_bytes()).unwrap(), &[], || [0; 5]);
+        }
+        assert!(map.memory_bytes() as u64 <= 40 * count, "{} bytes", map.memory_bytes());
     }
 
     proptest! {

@@ -130,17 +130,13 @@ impl Totals {
     /// Adds what `other`, a disjoint set of events, adds up to. Commutative and associative.
     pub(crate) fn merge(&mut self, other: &Totals) {
         self.merge_all_but_customers(other);
-        for (customer, ()) in other.customers.iter() {
-            self.customers.entry_or_insert_with(&customer, other.customers.arena(), || ());
-        }
+        self.customers.absorb(&other.customers, || (), |_, (), (), _| {});
     }
 
     /// The same, for who has to see which customers are new.
     pub(crate) fn merge_all_but_customers(&mut self, other: &Totals) {
         self.sums.merge(&other.sums);
-        for (session, stages) in other.sessions.iter() {
-            *self.sessions.entry_or_insert_with(&session, other.sessions.arena(), || 0).0 |= stages;
-        }
+        self.sessions.absorb(&other.sessions, || 0, |_, theirs, ours, _| *ours |= theirs);
         for (product, index) in other.products.keys() {
             let more = &other.products.records[index];
             let sums = self.products.entry(&product, other.products.arena());

@@ -1,0 +1,9 @@
+//! What the benchmarks share: inputs, the whole path, its controls and the rivals. Nothing here ships.
+
+#![forbid(unsafe_code)]
+
+pub mod corpus;
+pub mod messy;
+pub mod path;
+pub mod plain;
+pub mod rivals;

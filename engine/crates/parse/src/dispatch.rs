@@ -1,0 +1,89 @@
+//! Which vectors the machine has, found out at run time, and the parser's loop compiled for each.
+
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "calls a function compiled for a machine with AVX2, after finding that this is one")
+)]
+
+use engine_model::Batch;
+
+use crate::parser::Speculation;
+use crate::simd::Portable;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Avx2, Sse2};
+use crate::{Rules, Slab};
+
+/// Vectors the machine has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Machine {
+    /// 32 bytes at a time.
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// 16 bytes at a time, twice.
+    #[cfg(target_arch = "x86_64")]
+    Sse2(Sse2),
+    /// 8 bytes at a time, four times.
+    #[cfg_attr(target_arch = "x86_64", cfg_attr(not(test), expect(dead_code, reason = "every x86-64 has better")))]
+    Portable,
+}
+
+impl Machine {
+    /// The best of them.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn detect() -> Machine {
+        Avx2::detect().map_or(Machine::Sse2(Sse2), Machine::Avx2)
+    }
+
+    /// The best of them.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(crate) fn detect() -> Machine {
+        Machine::Portable
+    }
+
+    /// All of them.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Machine> {
+        #[cfg(target_arch = "x86_64")]
+        let mut all: Vec<Machine> =
+            Avx2::detect().map(Machine::Avx2).into_iter().chain([Machine::Sse2(Sse2)]).collect();
+        #[cfg(not(target_arch = "x86_64"))]
+        let mut all = vec![];
+        all.push(Machine::Portable);
+        all
+    }
+
+    /// [`Speculation::parse`] with these vectors.
+    pub(crate) fn parse(
+        self,
+        speculation: &mut Speculation,
+        slab: Slab<'_>,
+        rules: &Rules,
+        record_max: usize,
+        batch: &mut Batch,
+    ) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Machine::Avx2(vectors) => {
+                // SAFETY: a value of `Avx2` exists only where `Avx2::detect` has found each of the features that
+                // `parse_avx2` is compiled for.
+                unsafe { parse_avx2(vectors, speculation, slab, rules, record_max, batch) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Machine::Sse2(vectors) => speculation.parse(vectors, slab, rules, record_max, batch),
+            Machine::Portable => speculation.parse(Portable, slab, rules, record_max, batch),
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn parse_avx2(
+    vectors: Avx2,
+    speculation: &mut Speculation,
+    slab: Slab<'_>,
+    rules: &Rules,
+    record_max: usize,
+    batch: &mut Batch,
+) -> usize {
+    speculation.parse(vectors, slab, rules, record_max, batch)
+}

@@ -1,0 +1,266 @@
+//! Blocks of 32 bytes at once: which are special in a JSON string, which differ from another block, and the value of a
+//! UUID's digits. Three implementations with one meaning; the caller is compiled once for each.
+
+#![expect(clippy::inline_always, reason = "only what is inlined is compiled for the vectors of its caller")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "vector instructions, each behind a value that proves the machine has them")
+)]
+
+/// The vectors of one kind of machine. A value of the type proves that the machine has them.
+pub(crate) trait Vectors: Copy {
+    /// A bit for each byte that is `"`, `\`, below 0x20 or not ASCII. Bits above the lowest one set may be wrong.
+    fn special(self, block: &[u8; 32]) -> u32;
+
+    /// A bit for each byte in which the blocks differ.
+    fn differences(self, block: &[u8; 32], other: &[u8; 32]) -> u32;
+
+    /// The bytes of a canonical lower-case UUID; `None` where it is none.
+    fn uuid(self, text: &[u8; 36]) -> Option<[u8; 16]>;
+}
+
+/// Ordinary registers of eight bytes: every machine has them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// The eight bytes of `bytes` from `at` on.
+#[inline(always)]
+fn word<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    u64::from_le_bytes([
+        bytes[at],
+        bytes[at + 1],
+        bytes[at + 2],
+        bytes[at + 3],
+        bytes[at + 4],
+        bytes[at + 5],
+        bytes[at + 6],
+        bytes[at + 7],
+    ])
+}
+
+/// The four bytes of `bytes` from `at` on.
+#[inline(always)]
+fn half_word<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// The highest bit of each byte, as one byte.
+#[inline(always)]
+fn high_bits(word: u64) -> u32 {
+    // Each product of a bit and a power of two of the factor falls on a place of its own; the top byte gathers them.
+    (((word & HIGHS) >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u32
+}
+
+/// The 32 digits of a UUID without its dashes, as four words; `None` where a dash is missing.
+#[inline(always)]
+fn uuid_digits(text: &[u8; 36]) -> Option<[u64; 4]> {
+    let pair = |first, second| u64::from(half_word(text, first)) | u64::from(half_word(text, second)) << 32;
+    let has_dashes = text[8] == b'-' && text[13] == b'-' && text[18] == b'-' && text[23] == b'-';
+    has_dashes.then(|| [word(text, 0), pair(9, 14), pair(19, 24), word(text, 28)])
+}
+
+/// The value of eight lower-case hexadecimal digits; `None` where they are none.
+#[inline(always)]
+fn hex_word(word: u64) -> Option<u32> {
+    // Bit 6 tells letters from digits: `a` is 0x61, `0` is 0x30.
+    let letters = word >> 6 & ONES;
+    let values = (word & (ONES * 0x0F)) + letters * 9;
+    let has_right_highs = word & (ONES * 0xF0) == ONES * 0x30 + letters * 0x30;
+    // A letter's value is at least 10 and a digit's less, and none is above 15.
+    let is_tens_right = (values + ONES * 6) & (ONES * 0x10) == letters << 4;
+    if !has_right_highs || !is_tens_right || values & (ONES * 0xF0) != 0 {
+        return None;
+    }
+    let nibbles = values.swap_bytes();
+    let bytes = (nibbles | nibbles >> 4) & 0x00FF_00FF_00FF_00FF;
+    let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
+    #[expect(clippy::cast_possible_truncation, reason = "eight digits are 32 bits")]
+    let value = (pairs | pairs >> 16) as u32;
+    Some(value)
+}
+
+impl Vectors for Portable {
+    #[inline(always)]
+    fn special(self, block: &[u8; 32]) -> u32 {
+        let mut bits = 0;
+        for index in 0..4 {
+            let word = word(block, index * 8);
+            // Sean Anderson's test for a zero byte: exact up to the first.
+            let zero_where = |byte: u8| {
+                let difference = word ^ (ONES * u64::from(byte));
+                difference.wrapping_sub(ONES) & !difference
+            };
+            let control = word.wrapping_sub(ONES * 0x20) & !word;
+            bits |= high_bits(zero_where(b'"') | zero_where(b'\\') | control | word) << (index * 8);
+        }
+        bits
+    }
+
+    #[inline(always)]
+    fn differences(self, block: &[u8; 32], other: &[u8; 32]) -> u32 {
+        let mut bits = 0;
+        for index in 0..4 {
+            let different = word(block, index * 8) ^ word(other, index * 8);
+            // The sum carries into the highest bit of a byte unless its lower seven are zero, and never beyond.
+            bits |= high_bits(((different & !HIGHS) + !HIGHS) | different) << (index * 8);
+        }
+        bits
+    }
+
+    #[inline(always)]
+    fn uuid(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        let mut value = 0u128;
+        for digits in uuid_digits(text)? {
+            value = value << 32 | u128::from(hex_word(digits)?);
+        }
+        Some(value.to_be_bytes())
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::{Avx2, Sse2};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::{
+        __m128i, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
+        _mm_storeu_si128, _mm256_add_epi8, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
+        _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_or_si256,
+        _mm256_packus_epi16, _mm256_permute4x64_epi64, _mm256_set_epi64x, _mm256_set1_epi8, _mm256_set1_epi16,
+        _mm256_setr_epi8, _mm256_shuffle_epi8,
+    };
+
+    use super::{Portable, Vectors, uuid_digits};
+
+    /// What every x86-64 has.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Sse2;
+
+    /// Proof that the machine has AVX2.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Avx2(());
+
+    impl Avx2 {
+        /// The proof, where there is one.
+        pub(crate) fn detect() -> Option<Avx2> {
+            let has_all = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("popcnt")
+                && is_x86_feature_detected!("lzcnt");
+            has_all.then_some(Avx2(()))
+        }
+    }
+
+    /// The two halves of a block.
+    #[inline(always)]
+    fn halves(block: &[u8; 32]) -> [__m128i; 2] {
+        // SAFETY: both loads, which need no alignment, lie within the 32 bytes; every x86-64 has SSE2.
+        unsafe { [_mm_loadu_si128(block.as_ptr().cast()), _mm_loadu_si128(block.as_ptr().add(16).cast())] }
+    }
+
+    impl Vectors for Sse2 {
+        #[inline(always)]
+        fn special(self, block: &[u8; 32]) -> u32 {
+            let [low, high] = halves(block).map(|half| {
+                // SAFETY: no memory is touched; every x86-64 has SSE2.
+                unsafe {
+                    // As a signed number a byte that is not ASCII is negative, so below 0x20 as well.
+                    let marks = _mm_or_si128(
+                        _mm_or_si128(
+                            _mm_cmpeq_epi8(half, _mm_set1_epi8(i8::from_le_bytes([b'"']))),
+                            _mm_cmpeq_epi8(half, _mm_set1_epi8(i8::from_le_bytes([b'\\']))),
+                        ),
+                        _mm_cmplt_epi8(half, _mm_set1_epi8(0x20)),
+                    );
+                    _mm_movemask_epi8(marks).cast_unsigned()
+                }
+            });
+            low | high << 16
+        }
+
+        #[inline(always)]
+        fn differences(self, block: &[u8; 32], other: &[u8; 32]) -> u32 {
+            let ([low, high], [other_low, other_high]) = (halves(block), halves(other));
+            // SAFETY: no memory is touched; every x86-64 has SSE2.
+            let (low, high) = unsafe {
+                (
+                    _mm_movemask_epi8(_mm_cmpeq_epi8(low, other_low)).cast_unsigned(),
+                    _mm_movemask_epi8(_mm_cmpeq_epi8(high, other_high)).cast_unsigned(),
+                )
+            };
+            !(low | high << 16)
+        }
+
+        #[inline(always)]
+        fn uuid(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+            Portable.uuid(text)
+        }
+    }
+
+    impl Vectors for Avx2 {
+        #[inline(always)]
+        fn special(self, block: &[u8; 32]) -> u32 {
+            // SAFETY: the load, which needs no alignment, is of the 32 bytes of `block`; `self` proves AVX2.
+            unsafe {
+                let bytes = _mm256_loadu_si256(block.as_ptr().cast());
+                // As a signed number a byte that is not ASCII is negative, so below 0x20 as well.
+                let marks = _mm256_or_si256(
+                    _mm256_or_si256(
+                        _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(i8::from_le_bytes([b'"']))),
+                        _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(i8::from_le_bytes([b'\\']))),
+                    ),
+                    _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes),
+                );
+                _mm256_movemask_epi8(marks).cast_unsigned()
+            }
+        }
+
+        #[inline(always)]
+        fn differences(self, block: &[u8; 32], other: &[u8; 32]) -> u32 {
+            // SAFETY: the loads, which need no alignment, are of the 32 bytes of each block; `self` proves AVX2.
+            unsafe {
+                let bytes = _mm256_loadu_si256(block.as_ptr().cast());
+                let others = _mm256_loadu_si256(other.as_ptr().cast());
+                !_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, others)).cast_unsigned()
+            }
+        }
+
+        #[inline(always)]
+        fn uuid(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+            let [a, b, c, d] = uuid_digits(text)?.map(u64::cast_signed);
+            // SAFETY: the only memory touched is `bytes`, which has the 16 bytes stored; `self` proves AVX2.
+            unsafe {
+                let digits = _mm256_set_epi64x(d, c, b, a);
+                // A letter, 0x61 to 0x66, is greater than any digit; its low nibble lacks nine.
+                let letters = _mm256_cmpgt_epi8(digits, _mm256_set1_epi8(0x39));
+                let nibbles = _mm256_add_epi8(
+                    _mm256_and_si256(digits, _mm256_set1_epi8(0x0F)),
+                    _mm256_and_si256(letters, _mm256_set1_epi8(9)),
+                );
+                // The digit that each value is written with. Only where it is the one found was it a digit at all; what
+                // is greater than 15 looks up its low nibble, or zero, and cannot be equal to that either.
+                #[rustfmt::skip]
+                let written = _mm256_shuffle_epi8(
+                    _mm256_setr_epi8(
+                        0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66,
+                        0x30, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, 0x39, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66,
+                    ),
+                    nibbles,
+                );
+                if _mm256_movemask_epi8(_mm256_cmpeq_epi8(written, digits)) != -1 {
+                    return None;
+                }
+                // Sixteen times the first of each pair and the second; then the low bytes of all words side by side.
+                let values = _mm256_maddubs_epi16(nibbles, _mm256_set1_epi16(0x0110));
+                let packed = _mm256_permute4x64_epi64::<0b00_00_10_00>(_mm256_packus_epi16(values, values));
+                let mut bytes = [0; 16];
+                _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm256_castsi256_si128(packed));
+                Some(bytes)
+            }
+        }
+    }
+}
