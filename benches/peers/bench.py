@@ -8,8 +8,10 @@ are compared with Tillrace's Gold of that round.
 
 import argparse
 import ast
+import contextlib
 import ctypes
 import datetime
+import fcntl
 import json
 import os
 import platform
@@ -210,9 +212,11 @@ class Memory(threading.Thread):
             self.peak = max(self.peak, total)
 
 
-def measure(command, log, timeout, many_processes):
+def measure(command, log, timeout, many_processes, lock):
     """Runs a command to its end and gives what it took, its children included."""
-    with open(log, "wb") as sink:
+    with open(log, "wb") as sink, open(lock, "ab") if lock else contextlib.nullcontext() as held:
+        if held:
+            fcntl.flock(held, fcntl.LOCK_EX)
         busy, stolen = machine_busy()
         begin = time.monotonic()
         # A session of its own, so that a peer that hangs ends with all it started.
@@ -263,13 +267,14 @@ def keep_late(source):
     return lake / "gold"
 
 
-def run(peer, source, gold, timeout):
+def run(peer, source, gold, options):
     """One run of a peer, with the outcome of its comparison with Gold."""
     results = WORK / "results" / peer.name
     shutil.rmtree(results, ignore_errors=True)
     results.parent.mkdir(parents=True, exist_ok=True)
     log = WORK / f"{peer.name}.log"
-    taken = measure(peer.command(source, results), log, timeout, peer.needs_java)
+    lock = options.lock if peer.name not in SLOW_STARTERS else None
+    taken = measure(peer.command(source, results), log, options.timeout, peer.needs_java, lock)
     if taken["exit"] != 0:
         end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         taken["outcome"], taken["details"] = "failed", f"exit {taken['exit']}, the end of {log.relative_to(ROOT)}:\n{end}"
@@ -284,7 +289,7 @@ def run(peer, source, gold, timeout):
     return taken
 
 
-def rounds(chosen, source, count, timeout):
+def rounds(chosen, source, options):
     """Runs all chosen peers so many times, alternating; Tillrace first in the first round, since it makes Gold."""
     runs = {peer.name: [] for peer in chosen}
     gold = WORK / "gold"
@@ -293,10 +298,10 @@ def rounds(chosen, source, count, timeout):
     with open(source, "rb") as file:
         while file.read(1 << 24):
             pass
-    for number in range(count):
+    for number in range(options.runs):
         shift = number % len(chosen)
         for peer in chosen[shift:] + chosen[:shift]:
-            taken = run(peer, source, gold_late if peer.keeps_late else gold, timeout)
+            taken = run(peer, source, gold_late if peer.keeps_late else gold, options)
             runs[peer.name].append(taken)
             print(
                 f"  round {number + 1} {peer.name}: {taken['wall_seconds']:.2f} s, {taken['outcome']}",
@@ -436,7 +441,7 @@ def marginal(chosen, options, small_runs):
     if len(chosen) == 1:
         raise Failure(f"--marginal needs one of {', '.join(SLOW_STARTERS)} among the peers")
     large = options.lines * 5
-    large_runs = rounds(chosen, generate(large, options.rate), options.runs, options.timeout)
+    large_runs = rounds(chosen, generate(large, options.rate), options)
     rows = []
     for peer in chosen:
         walls = [statistics.median(taken["wall_seconds"] for taken in runs[peer.name]) for runs in (small_runs, large_runs)]
@@ -466,6 +471,9 @@ def options_of(arguments, names):
     parser.add_argument("--marginal", action="store_true",
                         help="also five times as many lines, for the rate of Flink and Spark without their start-up")  # fmt: skip
     parser.add_argument("--timeout", type=float, default=1_200, help="seconds after which a run is ended (default 1200)")
+    parser.add_argument("--lock", type=Path,
+                        help="hold this file's lock (as flock does) during each run of all but "
+                        f"{' and '.join(SLOW_STARTERS)}, where a machine is shared")  # fmt: skip
     parser.add_argument("--save", action="store_true", help="write results/peers.json and results/peers.svg")
     options = parser.parse_args(arguments)
     options.peers = options.peers.split(",")
@@ -497,7 +505,7 @@ def main():
                 chosen.append(peer)
     source = generate(options.lines, options.rate)
     host = machine()
-    runs = rounds(chosen, source, options.runs, options.timeout)
+    runs = rounds(chosen, source, options)
     summary = json.loads((WORK / "tillrace.log").read_text().splitlines()[-1])
     result = {
         "machine": host,
