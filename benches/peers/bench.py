@@ -377,7 +377,7 @@ def machine():
         "cpu": cpu,
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(memory, 1),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "rustc": output(["rustc", "--version"]),
         "java": java.stderr.splitlines()[0] if java and java.stderr else "none",
@@ -476,6 +476,8 @@ def options_of(arguments, names):
                         f"{' and '.join(SLOW_STARTERS)}, where a machine is shared")  # fmt: skip
     parser.add_argument("--save", action="store_true", help="write results/peers.json and results/peers.svg")
     options = parser.parse_args(arguments)
+    # As it would be on a machine that is not shared.
+    options.shown = re.sub(r"--lock[ =]\S+ ?", "", " ".join(arguments)).strip()
     options.peers = options.peers.split(",")
     strangers = [name for name in options.peers if name not in names and name != "tillrace"]
     if strangers:
@@ -514,7 +516,7 @@ def main():
         "windows": summary["windows"],
         "late": summary["late"],
         "runs": options.runs,
-        "command": "benches/peers/run.sh " + " ".join(sys.argv[1:]),
+        "command": "benches/peers/run.sh " + options.shown,
         "peers": [summarise(peer, runs[peer.name], runs["tillrace"], options.lines) for peer in chosen],
         "skipped": skipped,
         "marginal": marginal(chosen, options, runs) if options.marginal else [],
