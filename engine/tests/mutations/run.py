@@ -5,6 +5,7 @@
     engine/tests/mutations/run.py late rank    those whose name contains one of these words
     engine/tests/mutations/run.py --verbose    also what each failing test said
     engine/tests/mutations/run.py --list       their names and tests
+    engine/tests/mutations/run.py --check      only that each text to replace occurs exactly once (needs no build)
 
 The workspace (tracked and new files, nothing ignored) is copied to target/mutations/workspace and only ever changed
 there; builds go to target/mutations/target, unoptimised, and are kept, so that a mutation rebuilds what depends on it
@@ -604,15 +605,14 @@ MUTATIONS = [
         # Each base window's customers go in under names of their own, so a rollup counts the sum.
         [(
             WINDOW + "merge.rs",
-            "            let arena = totals.customers.arena();\n",
+            "            open.totals.customers.absorb(\n                &totals.customers,\n",
             "            let mut apart = totals.clone();\n"
             "            apart.customers = Default::default();\n"
             "            for place in 0..totals.customers.len() {\n"
             "                let own = engine_model::Text::in_place(format!(\"{}-{place}\", window.0).as_bytes());\n"
             "                apart.customers.entry_or_insert_with(&own.expect(\"a short name\"), &[], || ());\n"
             "            }\n"
-            "            let totals = &apart;\n"
-            "            let arena = totals.customers.arena();\n",
+            "            open.totals.customers.absorb(\n                &apart.customers,\n",
         )],
         IN_WINDOW,
         ["tests::a_rollup_counts_distinct_customers_and_sessions_once"],
@@ -763,17 +763,33 @@ def check_unmutated(mutations: list[Mutation]) -> bool:
     return is_sound
 
 
+def stale_texts(mutations: list[Mutation]) -> list[str]:
+    """The texts that do not occur exactly once in the sources any more, before anything is built."""
+    sources = {file: (ROOT / file).read_text() for m in mutations for file, _, _ in m.edits}
+    return [
+        f"{m.name}: the text to replace occurs {sources[file].count(old)} times in {file}: {old.strip()!r}"
+        for m in mutations
+        for file, old, _ in m.edits
+        if sources[file].count(old) != 1
+    ]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("words", nargs="*", help="run only mutations whose name contains one of these")
     parser.add_argument("--verbose", action="store_true", help="print what each failing test said")
     parser.add_argument("--list", action="store_true", help="print the mutations and their tests")
+    parser.add_argument("--check", action="store_true", help="only look whether the texts to replace are there")
     arguments = parser.parse_args()
     mutations = [m for m in MUTATIONS if not arguments.words or any(word in m.name for word in arguments.words)]
     if arguments.list:
         for mutation in mutations:
             print(f"{mutation.name}\n    {' '.join(mutation.where)} {' '.join(mutation.tests)}")
         return 0
+    stale = stale_texts(mutations)
+    if stale or arguments.check:
+        print("\n".join(stale) or f"{len(mutations)} mutations: all texts to replace are there")
+        return 1 if stale else 0
     start = time.monotonic()
     copy_workspace()
     if not check_unmutated(mutations):
