@@ -15,6 +15,7 @@
 
 #![deny(unsafe_code)]
 
+mod cursor;
 mod dedup;
 mod delay;
 mod dimension;

@@ -2,6 +2,7 @@
 
 use engine_model::{Batch, Event, Grain, Judgement, Outcome, Semantics, Watermark, WindowId};
 
+use crate::cursor::WindowCursor;
 use crate::dedup::Dedup;
 use crate::partial::{Scratch, WindowPartial};
 use crate::quality::QualityPartial;
@@ -12,6 +13,7 @@ use crate::totals::Sums;
 #[derive(Clone, Debug)]
 pub struct Shard {
     base: Grain,
+    cursor: WindowCursor,
     dedup: Dedup,
     /// Open windows, ascending.
     windows: Vec<WindowPartial>,
@@ -51,6 +53,7 @@ impl Shard {
         Shard {
             dedup: Dedup::new(semantics.base()),
             base: semantics.base(),
+            cursor: WindowCursor::new(semantics.base()),
             windows: Vec::new(),
             quality: Vec::new(),
             emitted: Watermark::NONE,
@@ -67,9 +70,7 @@ impl Shard {
     /// window. Events that the partition's progress has judged late must not come here.
     pub fn ingest(&mut self, batch: &Batch, event: &Event) -> Outcome {
         debug_assert_eq!(event.judgement, Judgement::InTime, "a late event was routed");
-        let base = self.base;
-        let window = base.containing(event.time);
-        let end = base.end(window);
+        let (window, end) = self.cursor.seek(event.time);
         let outcome = if self.emitted.passes(end) {
             // Only a live partition that was idle can bring this; for files its own watermark has passed already.
             Outcome::Late { by: self.emitted.get() - end }
