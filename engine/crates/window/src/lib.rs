@@ -24,6 +24,7 @@ mod merge;
 mod partial;
 mod progress;
 mod quality;
+mod sessions;
 mod shard;
 mod text_map;
 mod totals;

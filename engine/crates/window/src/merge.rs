@@ -129,9 +129,9 @@ impl Merger {
         }
         if let Some(partial) = self.windows.remove(&window) {
             self.window_count += 1;
-            let totals = partial.resolve(&mut self.catalogue, &mut self.customers);
+            let mut totals = partial.resolve(&mut self.catalogue, &mut self.customers);
             self.saturated |= totals.is_saturated();
-            self.append_totals(0, window, &totals, rows);
+            self.append_totals(0, window, &mut totals, rows);
             self.roll_up(window, &totals, rows);
         }
         Some(Closed { grain: 0, window })
@@ -145,12 +145,13 @@ impl Merger {
             watermark.passes(end).then_some((end, index))
         });
         let (_, index) = ended.min()?;
-        let OpenRollup { window, totals } = self.rollups[index].take()?;
+        let OpenRollup { window, mut totals } = self.rollups[index].take()?;
         self.saturated |= totals.is_saturated();
-        self.append_totals(index + 1, window, &totals, rows);
+        self.append_totals(index + 1, window, &mut totals, rows);
         let (start, longer) = (grains[index + 1].start(window), index + 1);
         if longer < self.rollups.len() && is_fed_by_shorter(self.semantics.rollups(), longer) {
             let open = open_rollup(&mut self.rollups[longer], self.semantics.rollups()[longer], start);
+            open.totals.sessions.take(std::mem::take(&mut totals.sessions));
             open.totals.merge_all_but_customers(&totals);
         }
         Some(Closed { grain: index + 1, window })
@@ -192,7 +193,7 @@ impl Merger {
         }
     }
 
-    fn append_totals(&self, grain: usize, window: WindowId, totals: &Totals, rows: &mut GoldRows) {
+    fn append_totals(&self, grain: usize, window: WindowId, totals: &mut Totals, rows: &mut GoldRows) {
         let leading = leading(self.semantics.grains()[grain], window);
         let table = |schema| self.table(schema, grain).expect("figures exist in every grain");
         let [kpis, funnel] = rows.get_disjoint_mut([table(&gold::KPIS), table(&gold::FUNNEL)]).expect("two tables");

@@ -11,24 +11,25 @@
 
 use engine_model::{Text, TextArena};
 
-use crate::memory::prefetch;
+use crate::memory::{prefetch, use_large_pages};
 
-#[derive(Clone, Debug)]
-struct Entry<V> {
+/// A text and what belongs to it, packed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<V> {
     words: [[u8; 8]; 2],
     form: u8,
-    value: V,
+    pub(crate) value: V,
 }
 
 impl<V> Entry<V> {
     #[inline]
-    fn new(text: Text, value: V) -> Entry<V> {
+    pub(crate) fn new(text: Text, value: V) -> Entry<V> {
         let (words, form) = text.pack();
         Entry { words: words.map(u64::to_le_bytes), form, value }
     }
 
     #[inline]
-    fn text(&self) -> Text {
+    pub(crate) fn text(&self) -> Text {
         Text::unpack(self.words.map(u64::from_le_bytes), self.form)
     }
 }
@@ -89,6 +90,7 @@ impl<V> TextMap<V> {
     /// Makes room for `count` texts in all.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.log.reserve(count.saturating_sub(self.log.len()));
+        use_large_pages(&self.log);
         if count > Self::room(self.slots.len()) {
             let slots = if 2 * count <= LARGE { 2 * count } else { count + count / 2 };
             self.grow_to(slots.max(SLOTS_MIN));
@@ -233,6 +235,7 @@ impl<V> TextMap<V> {
     /// Moves all slots to a table of this size.
     fn grow_to(&mut self, count: usize) {
         let mut slots = vec![0u64; count];
+        use_large_pages(&slots);
         for &slot in self.slots.iter().filter(|slot| **slot != 0) {
             let mut place = place_of(slot >> 32, count);
             while slots[place] != 0 {
