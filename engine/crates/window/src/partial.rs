@@ -153,6 +153,14 @@ impl WindowPartial {
     #[inline]
     pub(crate) fn prefetch(&self, event: &Event) {
         self.totals.customers.prefetch(event.customer().hash());
+        self.totals.products.prefetch(event.subject().hash());
+    }
+
+    /// Fetches what adding `event` will touch next, once what [`WindowPartial::prefetch`] fetched is there.
+    #[inline]
+    pub(crate) fn prefetch_entries(&self, event: &Event) {
+        self.totals.customers.prefetch_entry(event.customer().hash());
+        self.totals.products.prefetch_entry(event.subject().hash());
     }
 
     /// Counts one accepted event.

@@ -110,14 +110,19 @@ impl Shard {
     /// were late after all, which only a live partition that was idle can bring.
     pub fn ingest_batch(&mut self, batch: &Batch, mut on_duplicate: impl FnMut(&Event)) -> u64 {
         let mut late = 0;
-        for events in batch.events.chunks(LOOK_AHEAD) {
-            for event in events {
-                self.dedup.prefetch(event.event_id().hash());
+        for (index, event) in batch.events.iter().enumerate() {
+            if let Some(far) = batch.events.get(index + LOOK_AHEAD) {
+                self.dedup.prefetch(far.event_id().hash());
                 if let Some(newest) = self.windows.last() {
-                    newest.prefetch(event);
+                    newest.prefetch(far);
                 }
             }
-            for event in events.iter().filter(|event| event.judgement == Judgement::InTime) {
+            if let Some(near) = batch.events.get(index + LOOK_AHEAD / 2)
+                && let Some(newest) = self.windows.last()
+            {
+                newest.prefetch_entries(near);
+            }
+            if event.judgement == Judgement::InTime {
                 match self.ingest(batch, event) {
                     Outcome::Duplicate(_) => on_duplicate(event),
                     Outcome::Late { .. } => late += 1,

@@ -210,7 +210,7 @@ impl<V> TextMap<V> {
 
     /// Fetches the entry that a look for a text of this hash will most likely compare, if there is one.
     #[inline]
-    fn prefetch_entry(&self, hash: u64) {
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
         let tag = tag_of(hash);
         if let Some(&slot) = self.slots.get(place_of(tag, self.slots.len()))
             && slot >> 32 == tag
@@ -268,6 +268,18 @@ impl<T> Default for TextTable<T> {
 }
 
 impl<T: Default> TextTable<T> {
+    /// See [`TextMap::prefetch`].
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
+    /// See [`TextMap::prefetch_entry`].
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
+        self.index.prefetch_entry(hash);
+    }
+
     /// The number of `text`, which lives in `arena`; a new record where it is new.
     #[inline]
     pub(crate) fn intern(&mut self, text: &Text, arena: &[u8]) -> usize {
