@@ -8,7 +8,7 @@
 
 use engine_model::{EventTime, Grain, Text, WindowId};
 
-use crate::text_map::TextMap;
+use crate::text_map::{TextMap, with_margin};
 
 /// A window number in five bytes: enough for windows of a second until the year 9999.
 #[derive(Clone, Copy, Debug)]
@@ -114,9 +114,9 @@ impl Dedup {
             self.generations[place - 1].last = window;
             return place - 1;
         }
-        // It will be like the one before, so its table need not grow.
+        // It will be like the one before, whose last events are still to come.
         let mut windows = TextMap::default();
-        windows.reserve(self.generations.last().map_or(0, |before| before.windows.len()));
+        windows.reserve(self.generations.last().map_or(0, |before| with_margin(before.windows.len())));
         self.generations.push(Generation { first: window, last: window, windows });
         place
     }

@@ -187,8 +187,15 @@ impl Merger {
         }
         if let Some(activity) = activity {
             let [start, end, date, minute] = leading;
-            for (customer, ()) in sorted(new_today.into_iter(), totals.customers.arena()) {
-                rows[activity].push(&[start, end, date, minute, Cell::Text(as_str(&customer))]);
+            let arena = totals.customers.arena();
+            for (customer, ()) in sorted(new_today.into_iter(), arena) {
+                rows[activity].push(&[
+                    start,
+                    end,
+                    date,
+                    minute,
+                    Cell::Text(as_str(customer.bytes(arena, &mut [0; 36]))),
+                ]);
             }
         }
     }
@@ -316,6 +323,10 @@ fn dimension_rows(dimension: &Dimension, mut push: impl FnMut(&str, &Version, [O
             text.append_to(dimension.arena(), &mut bytes);
             (!text.is_absent()).then_some(bytes)
         });
-        push(as_str(&key), version, [0, 1].map(|index: usize| texts[index].as_deref().map(as_str)));
+        push(
+            as_str(key.bytes(dimension.key_arena(), &mut [0; 36])),
+            version,
+            [0, 1].map(|index: usize| texts[index].as_deref().map(as_str)),
+        );
     }
 }

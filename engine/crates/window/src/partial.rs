@@ -9,7 +9,7 @@ use engine_model::{Batch, Event, EventKind, Item, Text, TextArena, WindowId};
 
 use crate::dimension::{Dimension, Version};
 use crate::sessions::StageMask;
-use crate::text_map::TextTable;
+use crate::text_map::{TextTable, with_margin};
 use crate::totals::{Sold, Sums, Totals, payment_key};
 
 /// The category of items of which nobody knows better.
@@ -100,8 +100,8 @@ impl WindowPartial {
     pub(crate) fn like(window: WindowId, other: &WindowPartial) -> WindowPartial {
         let mut partial = WindowPartial::new(window);
         partial.totals.sessions.reserve_like(&other.totals.sessions);
-        partial.totals.customers.reserve(other.totals.customers.len());
-        partial.totals.products.reserve(other.totals.products.len());
+        partial.totals.customers.reserve(with_margin(other.totals.customers.len()));
+        partial.totals.products.reserve(with_margin(other.totals.products.len()));
         partial
     }
 

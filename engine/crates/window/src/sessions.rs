@@ -1,7 +1,7 @@
 //! The distinct sessions of a window or a rollup, each with the funnel stages it was seen in.
 //!
 //! Nobody asks for them before the window closes, so nothing is looked up when an event comes: its session is appended
-//! to one of 256 parts, chosen by the first bits of its hash, at the cost of a copy of 18 bytes. Copies are removed
+//! to one of 128 parts, chosen by the first bits of its hash, at the cost of a copy of 18 bytes. Copies are removed
 //! part by part, within the caches, when the sessions are counted, and before that whenever a part has grown by three
 //! quarters since the last time. So a session costs at most 40 bytes, and the two sets of a merge are laid end to end.
 //! The texts are compared in full: the hash alone never decides.
@@ -14,7 +14,8 @@ use crate::text_map::Entry;
 /// Which funnel stages a session was seen in: bit `i` for `STAGES[i]`.
 pub(crate) type StageMask = u8;
 
-const PARTS: usize = 256;
+const PART_BITS: u32 = 7;
+const PARTS: usize = 1 << PART_BITS;
 
 /// A part with fewer entries is left alone: that little memory is not worth the work.
 const LIMIT_MIN: usize = 128;
@@ -24,6 +25,7 @@ const LARGE_PART: usize = 4_096;
 
 /// Sessions whose hashes begin alike.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 struct Part {
     /// The first `distinct` are; the rest may be copies of any.
     entries: Vec<Entry<StageMask>>,
@@ -60,7 +62,7 @@ impl Sessions {
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, Part::default);
         }
-        let part = &mut self.parts[(session.hash() >> 56) as usize];
+        let part = &mut self.parts[(session.hash() >> (64 - PART_BITS)) as usize];
         if part.entries.len() == part.entries.capacity() {
             part.make_room(&mut self.slots);
         }
@@ -117,6 +119,11 @@ impl Sessions {
     }
 }
 
+/// How many entries a part of so many sessions may have before copies are removed again.
+fn limit_after(distinct: usize) -> usize {
+    (distinct + distinct / 2 + distinct / 4).max(LIMIT_MIN)
+}
+
 impl Default for Part {
     fn default() -> Part {
         Part { entries: Vec::new(), arena: TextArena::new(), distinct: 0, limit: LIMIT_MIN }
@@ -137,7 +144,6 @@ impl Part {
     fn make_room(&mut self, slots: &mut Vec<u64>) {
         if self.entries.len() >= self.limit {
             self.remove_copies(slots);
-            self.limit = (self.distinct + self.distinct / 2 + self.distinct / 4).max(LIMIT_MIN);
         }
         let count = self.entries.len();
         if count == self.entries.capacity() {
@@ -147,8 +153,7 @@ impl Part {
     }
 
     fn append(&mut self, other: &Part, slots: &mut Vec<u64>) {
-        let needed = self.entries.len() + other.entries.len();
-        if needed > self.limit {
+        if self.entries.len() + other.entries.len() > self.limit {
             self.remove_copies(slots);
         }
         let needed = self.entries.len() + other.entries.len();
@@ -156,7 +161,11 @@ impl Part {
             let slack = if needed < LARGE_PART { needed / 2 } else { needed / 4 };
             self.entries.reserve_exact(needed + slack - self.entries.len());
         }
-        self.limit = self.limit.max(self.distinct + self.distinct / 2 + self.distinct / 4).max(needed);
+        if self.entries.is_empty() {
+            self.distinct = other.distinct;
+            self.limit = limit_after(other.distinct);
+        }
+        self.limit = self.limit.max(needed);
         if other.arena.is_empty() {
             self.entries.extend_from_slice(&other.entries);
             return;
@@ -169,18 +178,20 @@ impl Part {
 
     /// Leaves one entry of each session, with the stages of all its copies.
     fn remove_copies(&mut self, slots: &mut Vec<u64>) {
-        if self.entries.len() == self.distinct {
+        let count = self.entries.len();
+        if count == self.distinct {
+            self.limit = limit_after(count);
             return;
         }
-        let size = (2 * self.entries.len()).next_power_of_two();
+        let size = (2 * count).next_power_of_two();
         let shift = 64 - size.trailing_zeros();
         slots.clear();
         slots.resize(size, 0);
         let mut distinct = 0;
-        for index in 0..self.entries.len() {
+        for index in 0..count {
             let entry = self.entries[index];
             // The first bits have chosen the part.
-            let hash = entry.text().hash() << 8;
+            let hash = entry.text().hash() << PART_BITS;
             let tag = hash >> 32 << 32;
             let mut place = usize::try_from(hash >> shift).expect("less than the table's size");
             loop {
@@ -202,10 +213,10 @@ impl Part {
             }
         }
         assert!(u32::try_from(distinct).is_ok(), "{distinct} sessions in a part; at most 2^32 - 1");
-        let removed = self.entries.len() - distinct;
         self.entries.truncate(distinct);
         self.distinct = distinct;
-        if removed > 0 && !self.arena.is_empty() {
+        self.limit = limit_after(distinct);
+        if distinct < count && !self.arena.is_empty() {
             let mut packed = TextArena::new();
             for entry in &mut self.entries {
                 *entry = Entry::new(entry.text().moved(&self.arena, &mut packed), entry.value);

@@ -74,6 +74,11 @@ fn place_of(tag: u64, slots: usize) -> usize {
     ((tag * slots as u64) >> 32) as usize
 }
 
+/// Room to ask for where there were `count` texts before and there will be about as many.
+pub(crate) fn with_margin(count: usize) -> usize {
+    count + count / 24
+}
+
 impl<V> TextMap<V> {
     /// Number of texts.
     #[must_use]

@@ -192,13 +192,14 @@ impl Totals {
 
     pub(crate) fn append_products(&self, leading: [Cell<'_>; 4], rows: &mut Rows) {
         let [start, end, date, minute] = leading;
+        let arena = self.products.arena();
         for (rank, key, sums) in ranked(&self.products, |sums| sums.sold) {
             rows.push(&[
                 start,
                 end,
                 date,
                 minute,
-                Cell::Text(as_str(&key)),
+                Cell::Text(as_str(key.bytes(arena, &mut [0; 36]))),
                 count(sums.views),
                 count(sums.add_to_carts),
                 count(sums.sold.orders),
@@ -211,13 +212,14 @@ impl Totals {
 
     pub(crate) fn append_categories(&self, leading: [Cell<'_>; 4], rows: &mut Rows) {
         let [start, end, date, minute] = leading;
+        let arena = self.categories.arena();
         for (rank, key, sold) in ranked(&self.categories, |sold| *sold) {
             rows.push(&[
                 start,
                 end,
                 date,
                 minute,
-                Cell::Text(as_str(&key)),
+                Cell::Text(as_str(key.bytes(arena, &mut [0; 36]))),
                 count(sold.orders),
                 count(sold.units),
                 Cell::Money(sold.revenue.get()),
@@ -228,9 +230,11 @@ impl Totals {
 
     pub(crate) fn append_payments(&self, leading: [Cell<'_>; 4], rows: &mut Rows) {
         let [start, end, date, minute] = leading;
-        for (key, index) in sorted(self.payments.keys(), self.payments.arena()) {
+        let arena = self.payments.arena();
+        for (key, index) in sorted(self.payments.keys(), arena) {
             let sums = &self.payments.records[index];
-            let (method, status, failure_reason) = split_payment_key(&key);
+            let buffer = &mut [0; 36];
+            let (method, status, failure_reason) = split_payment_key(key.bytes(arena, buffer));
             rows.push(&[
                 start,
                 end,
@@ -260,16 +264,25 @@ fn rate(part: u64, whole: u64) -> Cell<'static> {
     if whole == 0 { Cell::Null } else { Cell::Double(part as f64 / whole as f64) }
 }
 
-/// Keys as bytes, in the order of their bytes, each with what belongs to it.
-pub(crate) fn sorted<T>(keys: impl Iterator<Item = (Text, T)>, arena: &[u8]) -> Vec<(Vec<u8>, T)> {
-    let mut keys: Vec<(Vec<u8>, T)> =
-        keys.map(|(key, value)| (key.bytes(arena, &mut [0; 36]).to_vec(), value)).collect();
-    keys.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    keys
+/// Keys, which live in `arena`, in the order of their bytes, each with what belongs to it.
+pub(crate) fn sorted<T>(keys: impl Iterator<Item = (Text, T)>, arena: &[u8]) -> Vec<(Text, T)> {
+    // Nearly all are told apart by their first sixteen bytes, which are compared as one number.
+    let mut keys: Vec<(u128, Text, T)> = keys
+        .map(|(key, value)| {
+            let mut first = [0; 16];
+            let mut buffer = [0; 36];
+            let bytes = key.bytes(arena, &mut buffer);
+            let len = bytes.len().min(16);
+            first[..len].copy_from_slice(&bytes[..len]);
+            (u128::from_be_bytes(first), key, value)
+        })
+        .collect();
+    keys.sort_unstable_by(|(a, key, _), (b, other, _)| a.cmp(b).then_with(|| key.compare(arena, other, arena)));
+    keys.into_iter().map(|(_, key, value)| (key, value)).collect()
 }
 
 /// All keys from rank 1: revenue descending, then units descending, then the key's bytes.
-fn ranked<T>(table: &TextTable<T>, sold: impl Fn(&T) -> Sold) -> impl Iterator<Item = (i32, Vec<u8>, &T)>
+fn ranked<T>(table: &TextTable<T>, sold: impl Fn(&T) -> Sold) -> impl Iterator<Item = (i32, Text, &T)>
 where
     T: Default,
 {
