@@ -8,7 +8,7 @@
 
 use engine_model::{EventTime, Grain, Text, WindowId};
 
-use crate::text_map::{TextMap, with_margin};
+use crate::text_map::{Spare, TextMap, with_margin};
 
 /// A window number in five bytes: enough for windows of a second until the year 9999.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +54,13 @@ pub(crate) struct Dedup {
     base: Grain,
     /// At most [`GENERATIONS_MAX`], ascending and apart by their windows.
     generations: Vec<Generation>,
+    /// The memory of a generation that was dropped.
+    spare: Option<Spare<PackedWindow>>,
 }
 
 impl Dedup {
     pub(crate) fn new(base: Grain) -> Dedup {
-        Dedup { base, generations: Vec::with_capacity(GENERATIONS_MAX) }
+        Dedup { base, generations: Vec::with_capacity(GENERATIONS_MAX), spare: None }
     }
 
     /// Remembers that `id` is accepted into `window`, unless it is a duplicate: accepted before into a window that ends
@@ -115,8 +117,9 @@ impl Dedup {
             return place - 1;
         }
         // It will be like the one before, whose last events are still to come.
-        let mut windows = TextMap::default();
-        windows.reserve(self.generations.last().map_or(0, |before| with_margin(before.windows.len())));
+        let count = self.generations.last().map_or(0, |before| with_margin(before.windows.len()));
+        let spare = self.spare.take().unwrap_or_else(|| Spare::new(TextMap::default()));
+        let windows = spare.into_map(count);
         self.generations.push(Generation { first: window, last: window, windows });
         place
     }
@@ -131,7 +134,19 @@ impl Dedup {
 
     /// Forgets generations of which every window ends at or before `emitted`.
     pub(crate) fn forget(&mut self, emitted: EventTime) {
-        self.generations.retain(|generation| self.base.end(generation.last) > emitted);
+        let over = self.generations.iter().take_while(|generation| self.base.end(generation.last) <= emitted).count();
+        // Of several the last is the likest to what comes next.
+        if let Some(generation) = self.generations.drain(..over).last() {
+            self.spare = Some(Spare::new(generation.windows));
+        }
+    }
+
+    /// Does a little of what is best done between batches: clears memory for the next generation.
+    #[inline]
+    pub(crate) fn tidy(&mut self) {
+        if let Some(spare) = &mut self.spare {
+            spare.clear_some();
+        }
     }
 
     /// Identifiers kept, those of emitted windows that wait for their generation included.

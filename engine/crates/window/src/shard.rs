@@ -109,6 +109,7 @@ impl Shard {
     /// Looks ahead: while one event is taken in, the memory that those behind it need is on its way. Returns how many
     /// were late after all, which only a live partition that was idle can bring.
     pub fn ingest_batch(&mut self, batch: &Batch, mut on_duplicate: impl FnMut(&Event)) -> u64 {
+        self.dedup.tidy();
         let mut late = 0;
         for (index, event) in batch.events.iter().enumerate() {
             if let Some(far) = batch.events.get(index + LOOK_AHEAD) {

@@ -7,7 +7,8 @@
 //! are compared in full: the hash alone never decides.
 //!
 //! A slot's place is its hash scaled to the size of the table, so slots lie in the order of their hashes, and growing
-//! reads the old table and writes the new one from end to end: at the speed of memory, without a look at the log.
+//! reads the old table and writes the new one from end to end: at the speed of memory, without a look at the log. A few
+//! slots move with each text that is put in, and until all have, a look probes both tables: growing never takes long.
 
 use engine_model::{Text, TextArena};
 
@@ -43,8 +44,17 @@ pub struct TextMap<V> {
     /// 0 where free; else 32 bits of the hash above the place in the log plus one.
     slots: Vec<u64>,
     log: Vec<Entry<V>>,
+    /// When there are so many texts, the table is looked after before another is put in: it grows, or is growing.
+    limit: usize,
+    /// The table before `slots` while it grows, else empty; those of the first `moved` places are in `slots` too.
+    former: Vec<u64>,
+    moved: usize,
     arena: TextArena,
 }
+
+/// How many slots move at a time: a table of a million texts has moved when 65 536 more have come, of the million for which
+/// there is room.
+const STEP: usize = 32;
 
 /// How many texts are looked ahead for where many are put in.
 const LOOK_AHEAD: usize = 32;
@@ -58,7 +68,7 @@ const LARGE: usize = 1 << 24;
 
 impl<V> Default for TextMap<V> {
     fn default() -> TextMap<V> {
-        TextMap { slots: Vec::new(), log: Vec::new(), arena: TextArena::new() }
+        TextMap { slots: Vec::new(), log: Vec::new(), limit: 0, former: Vec::new(), moved: 0, arena: TextArena::new() }
     }
 }
 
@@ -99,6 +109,7 @@ impl<V> TextMap<V> {
         if count > Self::room(self.slots.len()) {
             let slots = if 2 * count <= LARGE { 2 * count } else { count + count / 2 };
             self.grow_to(slots.max(SLOTS_MIN));
+            self.move_slots(usize::MAX);
         }
     }
 
@@ -116,7 +127,8 @@ impl<V> TextMap<V> {
     /// Bytes of memory the map holds, free slots included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>() + self.log.capacity() * size_of::<Entry<V>>() + self.arena.capacity()
+        let slots = self.slots.capacity() + self.former.capacity();
+        slots * size_of::<u64>() + self.log.capacity() * size_of::<Entry<V>>() + self.arena.capacity()
     }
 
     /// Fetches what a look for a text of this hash will touch first, for a look that comes soon.
@@ -130,9 +142,22 @@ impl<V> TextMap<V> {
     /// The place in the log of `text`, which lives in `arena`, or the free slot where it belongs. There must be one.
     #[inline]
     fn find(&self, text: &Text, arena: &[u8], tag: u64) -> Result<usize, usize> {
-        let mut place = place_of(tag, self.slots.len());
+        match self.find_in(&self.slots, text, arena, tag) {
+            Err(free) if !self.former.is_empty() => self.find_in_former(text, arena, tag).ok_or(free),
+            found => found,
+        }
+    }
+
+    #[cold]
+    fn find_in_former(&self, text: &Text, arena: &[u8], tag: u64) -> Option<usize> {
+        self.find_in(&self.former, text, arena, tag).ok()
+    }
+
+    #[inline]
+    fn find_in(&self, slots: &[u64], text: &Text, arena: &[u8], tag: u64) -> Result<usize, usize> {
+        let mut place = place_of(tag, slots.len());
         loop {
-            let slot = self.slots[place];
+            let slot = slots[place];
             if slot == 0 {
                 return Err(place);
             }
@@ -143,7 +168,7 @@ impl<V> TextMap<V> {
                 }
             }
             place += 1;
-            if place == self.slots.len() {
+            if place == slots.len() {
                 place = 0;
             }
         }
@@ -172,8 +197,8 @@ impl<V> TextMap<V> {
 
     #[inline]
     fn entry_with_tag(&mut self, text: &Text, arena: &[u8], tag: u64, make: impl FnOnce() -> V) -> (&mut V, bool) {
-        if self.log.len() >= Self::room(self.slots.len()) {
-            self.grow();
+        if self.log.len() >= self.limit {
+            self.make_room();
         }
         match self.find(text, arena, tag) {
             Ok(index) => (&mut self.log[index].value, false),
@@ -231,24 +256,91 @@ impl<V> TextMap<V> {
         self.log.iter().map(|entry| (entry.text(), &entry.value))
     }
 
+    /// Goes on growing, or begins to where the table is full.
     #[cold]
-    fn grow(&mut self) {
+    fn make_room(&mut self) {
+        self.move_slots(STEP);
         let slots = self.slots.len();
+        if self.log.len() < Self::room(slots) {
+            return;
+        }
         self.grow_to(if slots < LARGE { 2 * slots } else { slots + slots / 2 }.max(SLOTS_MIN));
     }
 
-    /// Moves all slots to a table of this size.
+    /// Begins a table of this size.
     fn grow_to(&mut self, count: usize) {
-        let mut slots = vec![0u64; count];
+        self.move_slots(usize::MAX);
+        let slots = vec![0u64; count];
         use_large_pages(&slots);
-        for &slot in self.slots.iter().filter(|slot| **slot != 0) {
+        self.former = std::mem::replace(&mut self.slots, slots);
+        self.moved = 0;
+        self.limit = 0;
+        if self.former.len() <= STEP {
+            self.move_slots(STEP);
+        }
+    }
+
+    /// Moves the slots of the next `places` of the former table, and drops it after the last.
+    fn move_slots(&mut self, places: usize) {
+        let count = self.slots.len();
+        let end = self.former.len().min(self.moved.saturating_add(places));
+        for &slot in self.former[self.moved..end].iter().filter(|slot| **slot != 0) {
             let mut place = place_of(slot >> 32, count);
-            while slots[place] != 0 {
+            while self.slots[place] != 0 {
                 place = if place + 1 == count { 0 } else { place + 1 };
             }
-            slots[place] = slot;
+            self.slots[place] = slot;
         }
-        self.slots = slots;
+        self.moved = end;
+        if end == self.former.len() {
+            self.former = Vec::new();
+            self.moved = 0;
+            self.limit = Self::room(count);
+        }
+    }
+}
+
+/// A map that is no longer used, whose memory the next one takes over once it has been cleared, a little at a time.
+#[derive(Clone, Debug)]
+pub(crate) struct Spare<V> {
+    map: TextMap<V>,
+    cleared: usize,
+}
+
+/// How many slots are cleared at a time: 32 KiB, a few microseconds.
+const CLEAR_STEP: usize = 4_096;
+
+impl<V> Spare<V> {
+    pub(crate) fn new(mut map: TextMap<V>) -> Spare<V> {
+        map.move_slots(usize::MAX);
+        map.log.clear();
+        map.arena.clear();
+        Spare { map, cleared: 0 }
+    }
+
+    /// Clears some more of it.
+    #[inline]
+    pub(crate) fn clear_some(&mut self) {
+        self.clear(CLEAR_STEP);
+    }
+
+    fn clear(&mut self, count: usize) {
+        let end = self.map.slots.len().min(self.cleared.saturating_add(count));
+        self.map.slots[self.cleared..end].fill(0);
+        self.cleared = end;
+    }
+
+    /// An empty map with room for `count` texts, in this memory where it is neither too small nor much too large.
+    pub(crate) fn into_map(mut self, count: usize) -> TextMap<V> {
+        let room = TextMap::<V>::room(self.map.slots.len());
+        if count > room || room > 4 * count {
+            let mut map = TextMap::default();
+            map.reserve(count);
+            return map;
+        }
+        self.clear(usize::MAX);
+        self.map.log.reserve(count);
+        self.map
     }
 }
 
