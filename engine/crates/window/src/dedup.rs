@@ -136,7 +136,7 @@ impl Dedup {
     pub(crate) fn forget(&mut self, emitted: EventTime) {
         let over = self.generations.iter().take_while(|generation| self.base.end(generation.last) <= emitted).count();
         // Of several the last is the likest to what comes next.
-        if let Some(generation) = self.generations.drain(..over).last() {
+        if let Some(generation) = self.generations.drain(..over).next_back() {
             self.spare = Some(Spare::new(generation.windows));
         }
     }
