@@ -8,9 +8,10 @@
 use engine_model::Batch;
 
 use crate::parser::Speculation;
-use crate::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Sse2};
+use crate::simd::{Portable, Vectors};
+use crate::tokens::Tokens;
 use crate::{Rules, Slab};
 
 /// Vectors the machine has.
@@ -86,4 +87,40 @@ fn parse_avx2(
     batch: &mut Batch,
 ) -> usize {
     speculation.parse(vectors, slab, rules, record_max, batch)
+}
+
+/// Vectors for which finding tokens is compiled apart, so that it does not crowd the loop that reads by shapes.
+pub(crate) trait Compiled: Vectors {
+    /// [`Tokens::find`] with these vectors.
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize>;
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Compiled for Avx2 {
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+        // SAFETY: a value of `Avx2` exists only where `Avx2::detect` has found each of the features that
+        // `find_tokens_avx2` is compiled for.
+        unsafe { find_tokens_avx2(self, tokens, bytes) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn find_tokens_avx2(vectors: Avx2, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+    tokens.find(vectors, bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Compiled for Sse2 {
+    #[inline(never)]
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+        tokens.find(self, bytes)
+    }
+}
+
+impl Compiled for Portable {
+    #[inline(never)]
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+        tokens.find(self, bytes)
+    }
 }

@@ -4,12 +4,12 @@
 
 use engine_model::Batch;
 
-use crate::dispatch::Machine;
-use crate::line::Lines;
+use crate::dispatch::{Compiled, Machine};
+use crate::line::{Lines, RawLine};
 use crate::record::RecordReader;
 use crate::shape::Shapes;
-use crate::simd::Vectors;
-use crate::{Rules, Slab, check_slab, parse_line};
+use crate::tokens::Tokens;
+use crate::{Ends, LINE_BYTES_MAX, Rules, Slab, check_slab, parse_line, settle};
 
 /// A parser for many slabs, of one partition or several. Means the same as [`parse`](crate::parse()) and is faster on
 /// lines that look like earlier ones.
@@ -86,6 +86,7 @@ pub(crate) struct Speculation {
     learns: bool,
     shapes: Shapes,
     reader: RecordReader,
+    tokens: Tokens,
     fast_lines: u64,
     general_lines: u64,
     /// Lines learned from, less those paid for.
@@ -97,7 +98,7 @@ pub(crate) struct Speculation {
 impl Speculation {
     /// The loop over the lines of a slab; compiled for each kind of vectors.
     #[inline(always)]
-    pub(crate) fn parse<V: Vectors>(
+    pub(crate) fn parse<V: Compiled>(
         &mut self,
         vectors: V,
         slab: Slab<'_>,
@@ -112,10 +113,9 @@ impl Speculation {
                 self.fast_lines += 1;
                 at = end;
             } else {
-                let mut lines = Lines::new(slab, at);
-                let is_at_end = !self.read_generally(slab, &mut lines, rules, batch);
-                at = lines.consumed();
-                if is_at_end {
+                let (is_record, end) = self.read_generally(vectors, slab, at, rules, batch);
+                at = end;
+                if !is_record {
                     break;
                 }
             }
@@ -123,17 +123,57 @@ impl Speculation {
         at
     }
 
-    /// Reads the next record the general way and may learn its shape. Returns whether there is one.
+    /// Reads the next record the general way and may learn its shape. Returns whether there is one, and where what
+    /// follows it begins.
     #[inline(never)]
-    fn read_generally(&mut self, slab: Slab<'_>, lines: &mut Lines<'_>, rules: &Rules, batch: &mut Batch) -> bool {
-        let Some(raw) = lines.next() else { return false };
+    fn read_generally<V: Compiled>(
+        &mut self,
+        vectors: V,
+        slab: Slab<'_>,
+        at: usize,
+        rules: &Rules,
+        batch: &mut Batch,
+    ) -> (bool, usize) {
+        let (raw, is_event, end) = if let Some(read) = self.read_tokens(vectors, slab, at, rules, batch) {
+            read
+        } else {
+            let mut lines = Lines::new(slab, at);
+            let Some(raw) = lines.next() else { return (false, lines.consumed()) };
+            (raw, parse_line(slab, raw, rules, &mut self.reader, batch), lines.consumed())
+        };
         self.general_lines += 1;
-        let is_event = parse_line(slab, raw, rules, &mut self.reader, batch);
         if is_event && self.may_learn() {
             let kind = batch.events.last().expect("the event just read").kind;
             self.shapes.learn(&slab.bytes[raw.start..raw.start + raw.len], kind);
         }
-        true
+        (true, end)
+    }
+
+    /// Reads the record that begins at byte `start`, if its tokens are those of a JSON object: an event or one that breaks
+    /// a rule of the contract. Returns the line, whether it is an event, and where the next begins.
+    fn read_tokens<V: Compiled>(
+        &mut self,
+        vectors: V,
+        slab: Slab<'_>,
+        start: usize,
+        rules: &Rules,
+        batch: &mut Batch,
+    ) -> Option<(RawLine, bool, usize)> {
+        let bytes = &slab.bytes[start..];
+        let end = vectors.find_tokens(&mut self.tokens, bytes)?;
+        let has_line_end = end < bytes.len();
+        if !has_line_end && slab.oversized.is_some() {
+            return None;
+        }
+        let ends_with_return = has_line_end && end > 0 && bytes[end - 1] == b'\r';
+        let len = end - usize::from(ends_with_return);
+        if len > LINE_BYTES_MAX {
+            return None;
+        }
+        let before = Ends::of(batch);
+        let result = self.reader.read_tokens(bytes, &self.tokens, rules, batch)?;
+        let raw = RawLine { start, len, length: len as u64 };
+        Some((raw, settle(slab, raw, result, before, batch), start + end + usize::from(has_line_end)))
     }
 
     /// Learning costs as much as reading, so where no line looks like another it is to become rare.

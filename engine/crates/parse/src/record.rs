@@ -11,9 +11,12 @@ use engine_model::{Batch, Cents, Event, EventKind, EventTime, Field, Item, Reaso
 use crate::Rules;
 use crate::json::{Kind, Malformed, Scanner, Value};
 use crate::money::parse_money;
+use crate::names::{ITEM_NAMES, Names, RECORD_NAMES, UNKNOWN};
 use crate::number::parse_integer;
 use crate::string::unescape;
 use crate::time::{parse_rfc3339, time_of_millis};
+use crate::tokens::Tokens;
+use crate::walk::{Fields, Walker};
 
 /// Length in bytes of an identifier, and of most other texts.
 pub(crate) const ID_BYTES: RangeInclusive<usize> = 1..=64;
@@ -48,7 +51,49 @@ impl RecordReader {
         if !is_object {
             return Err(rejection(Reason::NotAnObject, None, None));
         }
-        let mut record = Record { line, fields: &self.record, scratch: &mut self.scratch };
+        self.event(line, None, rules, batch)
+    }
+
+    /// The same for the line that `bytes` begins with, whose tokens are known. `None` where that is not enough to say
+    /// what is wrong with it.
+    pub(crate) fn read_tokens(
+        &mut self,
+        bytes: &[u8],
+        tokens: &Tokens,
+        rules: &Rules,
+        batch: &mut Batch,
+    ) -> Option<Result<Event, Rejection>> {
+        let mut walker = Walker::new(bytes, tokens);
+        if walker.token()?.byte != b'{' {
+            return None;
+        }
+        walker.object(&RECORD_NAMES, &mut self.record, &mut self.scratch)?;
+        walker.is_at_end().then(|| self.event(bytes, Some(tokens), rules, batch))
+    }
+
+    /// Checks the syntax of the whole line, notes its fields, and tells whether it is an object at all.
+    fn scan(&mut self, line: &[u8]) -> Result<bool, Malformed> {
+        let mut scanner = Scanner::new(line, 0);
+        scanner.whitespace();
+        let is_object = scanner.peek() == Some(b'{');
+        if is_object {
+            scan_object(line, &mut scanner, &RECORD_NAMES, &mut self.record, &mut self.scratch)?;
+        } else {
+            scanner.value()?;
+        }
+        scanner.end()?;
+        Ok(is_object)
+    }
+
+    /// Makes an event of the fields found.
+    fn event(
+        &mut self,
+        bytes: &[u8],
+        tokens: Option<&Tokens>,
+        rules: &Rules,
+        batch: &mut Batch,
+    ) -> Result<Event, Rejection> {
+        let mut record = Record { bytes, tokens, fields: &self.record, scratch: &mut self.scratch };
         let event_type = record.required(Field::EventType)?;
         match record.string(event_type)? {
             b"click" => record.click(rules, batch),
@@ -59,105 +104,76 @@ impl RecordReader {
             _ => Err(event_type.rejected(Reason::UnknownEventType)),
         }
     }
+}
 
-    /// Checks the syntax of the whole line, notes its fields, and tells whether it is an object at all.
-    fn scan(&mut self, line: &[u8]) -> Result<bool, Malformed> {
-        let mut scanner = Scanner::new(line, 0);
-        scanner.whitespace();
-        let is_object = scanner.peek() == Some(b'{');
-        if is_object {
-            self.record.read_object(line, &mut scanner, record_field, &mut self.scratch)?;
-        } else {
-            scanner.value()?;
-        }
-        scanner.end()?;
-        Ok(is_object)
+/// Reads the object that begins at `scanner`. A name is compared after unescaping; one with an escape that is no Unicode
+/// scalar value is none of the known ones.
+fn scan_object(
+    line: &[u8],
+    scanner: &mut Scanner<'_>,
+    names: &Names,
+    fields: &mut Fields,
+    scratch: &mut Vec<u8>,
+) -> Result<(), Malformed> {
+    fields.clear();
+    scanner.open();
+    let mut is_first = true;
+    while scanner.next_in(b'}', is_first)? {
+        is_first = false;
+        let name = scanner.name()?;
+        let value = scanner.value()?;
+        let raw = name.unquoted(line);
+        let slot = match name.kind {
+            Kind::EscapedString => names.slot_of_escaped(raw, scratch),
+            _ => names.field(raw).map_or(UNKNOWN, |field| field as usize),
+        };
+        fields.put(slot, value);
     }
+    Ok(())
 }
 
-/// Where the fields of one object lie: of each known name the last value.
-#[derive(Debug, Default)]
-struct Fields {
-    /// A bit for each field that is there; the values of the others are left from earlier objects.
-    present: u32,
-    values: [Value; Field::ALL.len()],
+/// The elements of an array, one after another.
+enum Elements<'a> {
+    /// By the tokens of the line.
+    Tokens(Walker<'a>, Value),
+    /// By its bytes.
+    Bytes(&'a [u8], Scanner<'a>),
 }
 
-const _: () = assert!(Field::ALL.len() <= u32::BITS as usize);
-
-impl Fields {
-    /// Reads the object that begins at `scanner`. A name is compared after unescaping; one with an escape that is no
-    /// Unicode scalar value is none of the known ones.
-    fn read_object(
-        &mut self,
-        line: &[u8],
-        scanner: &mut Scanner<'_>,
-        field_of: impl Fn(&[u8]) -> Option<Field>,
-        scratch: &mut Vec<u8>,
-    ) -> Result<(), Malformed> {
-        self.present = 0;
+impl<'a> Elements<'a> {
+    fn of(bytes: &'a [u8], tokens: Option<&'a Tokens>, array: Value) -> Elements<'a> {
+        if let Some(tokens) = tokens {
+            return Elements::Tokens(Walker::behind(bytes, tokens, array.start), array);
+        }
+        let mut scanner = Scanner::new(bytes, array.start);
         scanner.open();
-        let mut is_first = true;
-        while scanner.next_in(b'}', is_first)? {
-            is_first = false;
-            let name = scanner.name()?;
-            let value = scanner.value()?;
-            let raw = name.unquoted(line);
-            let field = match name.kind {
-                Kind::EscapedString => unescape(raw, scratch).ok().and_then(|()| field_of(scratch)),
-                _ => field_of(raw),
-            };
-            if let Some(field) = field {
-                self.present |= 1 << field as u32;
-                self.values[field as usize] = value;
+        Elements::Bytes(bytes, scanner)
+    }
+
+    /// Goes to the next element, of which there is none after the last. The fields of an object go to `fields`.
+    fn next(&mut self, is_first: bool, fields: &mut Fields, scratch: &mut Vec<u8>) -> Result<Option<Value>, Malformed> {
+        match self {
+            Elements::Tokens(walker, array) => {
+                let malformed = Malformed { at: array.start };
+                let token = walker.next_element(is_first).ok_or(malformed)?;
+                if token.byte == b']' {
+                    return Ok(None);
+                }
+                walker.element(token, fields, scratch).ok_or(malformed).map(Some)
+            }
+            Elements::Bytes(bytes, scanner) => {
+                if !scanner.next_in(b']', is_first)? {
+                    return Ok(None);
+                }
+                if scanner.peek() != Some(b'{') {
+                    return scanner.value().map(Some);
+                }
+                let start = scanner.at();
+                scan_object(bytes, scanner, &ITEM_NAMES, fields, scratch)?;
+                Ok(Some(Value { kind: Kind::Object, start, end: scanner.at() }))
             }
         }
-        Ok(())
     }
-
-    fn get(&self, field: Field) -> Option<Found> {
-        let is_present = self.present & 1 << field as u32 != 0;
-        is_present.then(|| Found { field, value: self.values[field as usize] })
-    }
-}
-
-/// The field of a record that has this name.
-pub(crate) fn record_field(name: &[u8]) -> Option<Field> {
-    Some(match name {
-        b"event_id" => Field::EventId,
-        b"event_type" => Field::EventType,
-        b"event_time" => Field::EventTime,
-        b"session_id" => Field::SessionId,
-        b"customer_id" => Field::CustomerId,
-        b"action" => Field::Action,
-        b"product_id" => Field::ProductId,
-        b"order_id" => Field::OrderId,
-        b"currency" => Field::Currency,
-        b"total" => Field::Total,
-        b"items" => Field::Items,
-        b"payment_id" => Field::PaymentId,
-        b"method" => Field::Method,
-        b"amount" => Field::Amount,
-        b"status" => Field::Status,
-        b"failure_reason" => Field::FailureReason,
-        b"name" => Field::Name,
-        b"category" => Field::Category,
-        b"price" => Field::Price,
-        b"country" => Field::Country,
-        b"segment" => Field::Segment,
-        _ => return None,
-    })
-}
-
-/// The field of an item that has this name.
-pub(crate) fn item_field(name: &[u8]) -> Option<Field> {
-    Some(match name {
-        b"product_id" => Field::ItemsProductId,
-        b"quantity" => Field::ItemsQuantity,
-        b"unit_price" => Field::ItemsUnitPrice,
-        b"category" => Field::ItemsCategory,
-        _ => return None,
-    })
 }
 
 /// A field that is there.
@@ -179,7 +195,10 @@ fn rejection(reason: Reason, field: Option<Field>, at: Option<usize>) -> Rejecti
 
 /// An object of a line, the record itself or an item, with room to unescape its texts.
 struct Record<'a> {
-    line: &'a [u8],
+    /// The line, and perhaps what follows it in the slab.
+    bytes: &'a [u8],
+    /// Its tokens, where they are known.
+    tokens: Option<&'a Tokens>,
     fields: &'a Fields,
     scratch: &'a mut Vec<u8>,
 }
@@ -190,10 +209,12 @@ impl Record<'_> {
         let (event_id, time) = self.id_and_time(rules, batch)?;
         let session = self.text(Field::SessionId, &ID_BYTES, &mut batch.arena)?;
         let customer = self.optional_text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
-        let kind = self.one_of(
-            Field::Action,
-            &[("view", EventKind::View), ("add_to_cart", EventKind::AddToCart), ("checkout", EventKind::Checkout)],
-        )?;
+        let kind = self.one_of(Field::Action, |action| match action {
+            b"view" => Some(EventKind::View),
+            b"add_to_cart" => Some(EventKind::AddToCart),
+            b"checkout" => Some(EventKind::Checkout),
+            _ => None,
+        })?;
         let product = match kind {
             EventKind::Checkout => self.optional_text(Field::ProductId, &ID_BYTES, &mut batch.arena)?,
             _ => self.text(Field::ProductId, &ID_BYTES, &mut batch.arena)?,
@@ -231,10 +252,11 @@ impl Record<'_> {
         let payment = self.text(Field::PaymentId, &ID_BYTES, &mut batch.arena)?;
         let method = self.text(Field::Method, &METHOD_BYTES, &mut batch.arena)?;
         let amount = self.money(Field::Amount)?;
-        let kind = self.one_of(
-            Field::Status,
-            &[("succeeded", EventKind::PaymentSucceeded), ("failed", EventKind::PaymentFailed)],
-        )?;
+        let kind = self.one_of(Field::Status, |status| match status {
+            b"succeeded" => Some(EventKind::PaymentSucceeded),
+            b"failed" => Some(EventKind::PaymentFailed),
+            _ => None,
+        })?;
         let failure_reason = self.optional_text(Field::FailureReason, &ID_BYTES, &mut batch.arena)?;
         let mut event = Event::new(kind, time, event_id);
         event.set_customer(customer);
@@ -285,7 +307,7 @@ impl Record<'_> {
     fn event_time(&mut self, rules: &Rules) -> Result<EventTime, Rejection> {
         let found = self.required(Field::EventTime)?;
         let time = match found.value.kind {
-            Kind::Number => parse_integer(found.value.bytes(self.line)).map(time_of_millis),
+            Kind::Number => parse_integer(found.value.bytes(self.bytes)).map(time_of_millis),
             _ => parse_rfc3339(self.string(found)?),
         };
         match time {
@@ -313,20 +335,18 @@ impl Record<'_> {
         }
         // The syntax was checked with the line, so the walk below finds nothing malformed; if it did, it would say so.
         let malformed = |Malformed { at }| rejection(Reason::MalformedJson, Some(Field::Items), Some(at));
-        let mut scanner = Scanner::new(self.line, items.value.start);
-        scanner.open();
+        let mut elements = Elements::of(self.bytes, self.tokens, items.value);
         let mut count = 0;
-        while scanner.next_in(b']', count == 0).map_err(malformed)? {
+        while let Some(element) = elements.next(count == 0, item, self.scratch).map_err(malformed)? {
             if count == ITEM_COUNT_MAX {
                 return Err(items.rejected(Reason::InvalidField));
             }
             count += 1;
-            if scanner.peek() != Some(b'{') {
-                let value = scanner.value().map_err(malformed)?;
-                return Err(self.invalid(Found { field: Field::Items, value }));
+            if element.kind != Kind::Object {
+                return Err(self.invalid(Found { field: Field::Items, value: element }));
             }
-            item.read_object(self.line, &mut scanner, item_field, self.scratch).map_err(malformed)?;
-            let item = Record { line: self.line, fields: item, scratch: self.scratch }.item(&mut batch.arena)?;
+            let mut record = Record { bytes: self.bytes, tokens: None, fields: item, scratch: self.scratch };
+            let item = record.item(&mut batch.arena)?;
             batch.items.push(item);
         }
         if count == 0 { Err(items.rejected(Reason::InvalidField)) } else { Ok(()) }
@@ -343,7 +363,7 @@ impl Record<'_> {
     fn quantity(&mut self) -> Result<u32, Rejection> {
         let found = self.required(Field::ItemsQuantity)?;
         let quantity = match found.value.kind {
-            Kind::Number => parse_integer(found.value.bytes(self.line)),
+            Kind::Number => parse_integer(found.value.bytes(self.bytes)),
             _ => None,
         };
         quantity
@@ -355,17 +375,15 @@ impl Record<'_> {
     fn money(&mut self, field: Field) -> Result<Cents, Rejection> {
         let found = self.required(field)?;
         let cents = match found.value.kind {
-            Kind::Number => parse_money(found.value.bytes(self.line)),
+            Kind::Number => parse_money(found.value.bytes(self.bytes)),
             _ => parse_money(self.string(found)?),
         };
         cents.ok_or_else(|| found.rejected(Reason::InvalidField))
     }
 
-    fn one_of(&mut self, field: Field, words: &[(&str, EventKind)]) -> Result<EventKind, Rejection> {
+    fn one_of(&mut self, field: Field, kind_of: impl Fn(&[u8]) -> Option<EventKind>) -> Result<EventKind, Rejection> {
         let found = self.required(field)?;
-        let text = self.string(found)?;
-        let word = words.iter().find(|(word, _)| word.as_bytes() == text);
-        word.map(|&(_, kind)| kind).ok_or_else(|| found.rejected(Reason::InvalidField))
+        kind_of(self.string(found)?).ok_or_else(|| found.rejected(Reason::InvalidField))
     }
 
     fn text(&mut self, field: Field, len: &RangeInclusive<usize>, arena: &mut TextArena) -> Result<Text, Rejection> {
@@ -383,6 +401,17 @@ impl Record<'_> {
     }
 
     fn text_of(&mut self, found: Found, len: &RangeInclusive<usize>, arena: &mut TextArena) -> Result<Text, Rejection> {
+        if found.value.kind == Kind::PlainString {
+            let (start, end) = (found.value.start + 1, found.value.end - 1);
+            if !len.contains(&(end - start)) {
+                return Err(found.rejected(Reason::InvalidField));
+            }
+            // Most texts are short: they are taken out of a block whatever follows them, without a copy byte by byte.
+            return Ok(match self.bytes[start..].first_chunk() {
+                Some(block) if end - start <= Text::INLINE_MAX => Text::from_block(block, end - start),
+                _ => Text::new(&self.bytes[start..end], arena),
+            });
+        }
         let bytes = self.string(found)?;
         if !len.contains(&bytes.len()) {
             return Err(found.rejected(Reason::InvalidField));
@@ -395,19 +424,21 @@ impl Record<'_> {
 impl Record<'_> {
     /// A field that must be there. `null` is there; every rule then finds it to be of the wrong type.
     fn required(&self, field: Field) -> Result<Found, Rejection> {
-        self.fields.get(field).ok_or_else(|| rejection(Reason::MissingField, Some(field), None))
+        let value = self.fields.get(field).ok_or_else(|| rejection(Reason::MissingField, Some(field), None))?;
+        Ok(Found { field, value })
     }
 
     /// A field that may be absent, which `null` says too.
     fn optional(&self, field: Field) -> Option<Found> {
-        self.fields.get(field).filter(|found| found.value.kind != Kind::Null)
+        let value = self.fields.get(field).filter(|value| value.kind != Kind::Null)?;
+        Some(Found { field, value })
     }
 
     /// What a string says.
     fn string(&mut self, found: Found) -> Result<&[u8], Rejection> {
         match found.value.kind {
-            Kind::PlainString => Ok(found.value.unquoted(self.line)),
-            Kind::EscapedString => match unescape(found.value.unquoted(self.line), self.scratch) {
+            Kind::PlainString => Ok(found.value.unquoted(self.bytes)),
+            Kind::EscapedString => match unescape(found.value.unquoted(self.bytes), self.scratch) {
                 Ok(()) => Ok(self.scratch),
                 Err(lone) => {
                     let at = found.value.start + 1 + lone.at;

@@ -1,0 +1,201 @@
+//! The tokens of a line: one pass with vectors finds its end, its UTF-8, its strings and escapes, and where every token
+//! begins, so that whoever walks over them need not look at the bytes between.
+//!
+//! It is an index, no judge of the grammar: `walk` asks whether the tokens make sense in their order. What it passes over
+//! is blank, the inside of a string without control characters and with sound escapes, the rest of a scalar, or a mark
+//! right behind a string, which the walker looks at when it is there.
+//!
+//! The masks that find strings are those of simdjson (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", 2019).
+
+#![expect(clippy::inline_always, reason = "only what is inlined is compiled for the vectors of its caller")]
+
+use crate::LINE_BYTES_MAX;
+use crate::simd::{Classes, Vectors};
+
+/// Bytes of a block, a bit each of its masks.
+const BLOCK: usize = 64;
+
+/// Tokens of one line after another, in the same memory. At most 512 KiB, and that only for lines of brackets alone.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    /// The first `count` are those of the line; room for a block's follows them.
+    positions: Vec<u32>,
+    count: usize,
+    /// Where the backslashes that begin an escape stand.
+    escapes: Vec<u32>,
+}
+
+/// What a block leaves to the next: a bit, or all of them, for what its last byte was.
+#[derive(Default)]
+struct Carry {
+    in_string: u64,
+    escape: u64,
+    closing: u64,
+    scalar: u64,
+}
+
+impl Tokens {
+    /// Where the tokens begin: quotes, opening and closing, and, unless a closing quote is right before it, each mark and
+    /// the first byte of each scalar.
+    pub(crate) fn positions(&self) -> &[u32] {
+        &self.positions[..self.count]
+    }
+
+    /// Where the escapes begin, all of which are in strings and of a right form.
+    pub(crate) fn escapes(&self) -> &[u32] {
+        &self.escapes
+    }
+
+    /// Finds the tokens of the line that `bytes` begins with. Returns the position of its `\n`, or `bytes.len()` where
+    /// there is none; `None` where it is too long, or surely no JSON in UTF-8.
+    #[inline(always)]
+    pub(crate) fn find<V: Vectors>(&mut self, vectors: V, bytes: &[u8]) -> Option<usize> {
+        self.count = 0;
+        self.escapes.clear();
+        let mut carry = Carry::default();
+        let mut beyond_ascii = 0;
+        // One byte more than a line may have is its `\r`.
+        for base in (0..=LINE_BYTES_MAX + 1).step_by(BLOCK) {
+            let padded;
+            let block = if let Some(block) = bytes.get(base..).and_then(<[u8]>::first_chunk) {
+                block
+            } else {
+                padded = last_block(bytes, base);
+                &padded
+            };
+            let classes = vectors.classes(block);
+            beyond_ascii |= classes.beyond_ascii;
+            // The first control character that is not blank is the line's end, if the line is any good.
+            let ends = classes.controls & !classes.blanks;
+            self.take(bytes, base, classes, !ends & ends.wrapping_sub(1), &mut carry)?;
+            if ends != 0 {
+                let end = base + ends.trailing_zeros() as usize;
+                let ends_well = carry.in_string & ends & ends.wrapping_neg() == 0;
+                let is_line_end = bytes.get(end).is_none_or(|&byte| byte == b'\n');
+                let is_utf8 = beyond_ascii == 0 || std::str::from_utf8(&bytes[..end]).is_ok();
+                return (ends_well && is_line_end && is_utf8).then_some(end);
+            }
+        }
+        None
+    }
+
+    /// Takes the tokens among the `live` bytes of the block at `base`. Leaves in `carry.in_string` the whole mask where
+    /// not all of them live.
+    #[inline(always)]
+    fn take(&mut self, bytes: &[u8], base: usize, classes: Classes, live: u64, carry: &mut Carry) -> Option<()> {
+        let (mut quotes, backslashes) = (classes.quotes & live, classes.backslashes & live);
+        let mut escapes = 0;
+        if (backslashes | carry.escape) != 0 {
+            let after_them = self.take_escapes(bytes, base, backslashes, carry)?;
+            escapes = backslashes & !after_them;
+            quotes &= !after_them;
+        }
+        // From an opening quote to the byte before the closing one.
+        let in_string = prefix_xor(quotes) ^ carry.in_string;
+        let outside = live & !in_string;
+        let closing = quotes & !in_string;
+        let scalar = outside & !(quotes | classes.marks | classes.blanks);
+        let scalar_starts = scalar & !(scalar << 1 | carry.scalar);
+        let listed = (classes.marks & outside | scalar_starts) & !(closing << 1 | carry.closing) | quotes;
+        if classes.controls & in_string & live != 0 || escapes & !in_string != 0 {
+            return None;
+        }
+        carry.in_string = if live == u64::MAX { (in_string.cast_signed() >> 63).cast_unsigned() } else { in_string };
+        (carry.closing, carry.scalar) = (closing >> 63, scalar >> 63);
+        self.push(base, listed);
+        Some(())
+    }
+
+    /// Checks the escapes of a block and notes where they are. Returns which bytes are escaped, each by a backslash
+    /// before it.
+    #[inline(never)]
+    fn take_escapes(&mut self, bytes: &[u8], base: usize, backslashes: u64, carry: &mut Carry) -> Option<u64> {
+        let mut escaped = carry.escape;
+        carry.escape = 0;
+        let mut rest = backslashes & !escaped;
+        while rest != 0 {
+            let escape = rest & rest.wrapping_neg();
+            let at = base + escape.trailing_zeros() as usize;
+            if !is_escape(bytes.get(at + 1..)?) {
+                return None;
+            }
+            self.escapes.push(narrow(at));
+            escaped |= escape << 1;
+            carry.escape = escape >> 63;
+            rest &= !(escape | escape << 1);
+        }
+        Some(escaped)
+    }
+
+    /// Appends a position for each bit. As most blocks have between eight and sixteen, the first of them are written
+    /// without asking whether they are there.
+    #[inline(always)]
+    fn push(&mut self, base: usize, listed: u64) {
+        if self.positions.len() < self.count + BLOCK {
+            self.grow();
+        }
+        let Some(room) = self.positions[self.count..].first_chunk_mut::<BLOCK>() else { return };
+        let (base, mut rest) = (narrow(base), listed);
+        let count = listed.count_ones() as usize;
+        for place in &mut room[..8] {
+            (*place, rest) = (base + rest.trailing_zeros(), rest & rest.wrapping_sub(1));
+        }
+        if count > 8 {
+            for place in &mut room[8..16] {
+                (*place, rest) = (base + rest.trailing_zeros(), rest & rest.wrapping_sub(1));
+            }
+        }
+        if count > 16 {
+            for place in &mut room[16..count] {
+                (*place, rest) = (base + rest.trailing_zeros(), rest & rest.wrapping_sub(1));
+            }
+        }
+        self.count += count;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        let len = (self.positions.len() * 2).max(16 * BLOCK);
+        self.positions.resize(len, 0);
+    }
+}
+
+/// The bytes from `base` on, fewer than a block, and line ends behind them.
+#[cold]
+#[inline(never)]
+fn last_block(bytes: &[u8], base: usize) -> [u8; BLOCK] {
+    let mut block = [b'\n'; BLOCK];
+    let rest = &bytes[base..];
+    block[..rest.len()].copy_from_slice(rest);
+    block
+}
+
+/// Whether what follows a backslash makes an escape.
+#[inline]
+fn is_escape(behind: &[u8]) -> bool {
+    match behind {
+        [b'u', digits @ ..] => digits.first_chunk::<4>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)),
+        [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => true,
+        _ => false,
+    }
+}
+
+/// For each bit whether an odd number of bits is set up to and with it.
+#[inline(always)]
+fn prefix_xor(bits: u64) -> u64 {
+    let mut sums = bits;
+    for shift in [1, 2, 4, 8, 16, 32] {
+        sums ^= sums << shift;
+    }
+    sums
+}
+
+/// A position in a line, of which [`Tokens::find`] takes no more than that many bytes.
+#[inline(always)]
+fn narrow(at: usize) -> u32 {
+    debug_assert!(at <= LINE_BYTES_MAX + 2 * BLOCK);
+    #[expect(clippy::cast_possible_truncation, reason = "at most a line's length and two blocks")]
+    let at = at as u32;
+    at
+}
