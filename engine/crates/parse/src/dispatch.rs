@@ -89,10 +89,13 @@ fn parse_avx2(
     speculation.parse(vectors, slab, rules, record_max, batch)
 }
 
-/// Vectors for which finding tokens is compiled apart, so that it does not crowd the loop that reads by shapes.
+/// Vectors for which some functions are compiled apart, so that they do not crowd the loop that reads by shapes.
 pub(crate) trait Compiled: Vectors {
     /// [`Tokens::find`] with these vectors.
     fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize>;
+
+    /// [`Vectors::uuid`] with these vectors.
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]>;
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -101,6 +104,11 @@ impl Compiled for Avx2 {
         // SAFETY: a value of `Avx2` exists only where `Avx2::detect` has found each of the features that
         // `find_tokens_avx2` is compiled for.
         unsafe { find_tokens_avx2(self, tokens, bytes) }
+    }
+
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        // SAFETY: as above, for `uuid_avx2`.
+        unsafe { uuid_avx2(self, text) }
     }
 }
 
@@ -111,10 +119,20 @@ fn find_tokens_avx2(vectors: Avx2, tokens: &mut Tokens, bytes: &[u8]) -> Option<
 }
 
 #[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+fn uuid_avx2(vectors: Avx2, text: &[u8; 36]) -> Option<[u8; 16]> {
+    vectors.uuid(text)
+}
+
+#[cfg(target_arch = "x86_64")]
 impl Compiled for Sse2 {
     #[inline(never)]
     fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
         tokens.find(self, bytes)
+    }
+
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        self.uuid(text)
     }
 }
 
@@ -122,5 +140,9 @@ impl Compiled for Portable {
     #[inline(never)]
     fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
         tokens.find(self, bytes)
+    }
+
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        self.uuid(text)
     }
 }

@@ -36,7 +36,10 @@ impl Parser {
     /// A parser that has seen nothing yet. Finds out which vectors the machine has.
     #[must_use]
     pub fn new() -> Parser {
-        Parser { machine: Machine::detect(), speculation: Speculation { learns: true, ..Speculation::default() } }
+        Parser {
+            machine: Machine::detect(),
+            speculation: Speculation { learns: true, trust: TRUST_MAX, ..Speculation::default() },
+        }
     }
 
     /// A parser that never speculates: every line goes the general way.
@@ -80,6 +83,13 @@ const FAST_LINES_A_CREDIT: u64 = 16;
 /// Without credit only one line in so many is learned from: enough to notice that the input has become regular.
 const STRIDE: u64 = 64;
 
+/// How many lines in a row may have no known shape before only some are tried.
+const TRUST_MAX: u32 = 64;
+/// How many lines without a shape one with a shape makes up for.
+const TRUST_A_HIT: u32 = 8;
+/// Without trust only one line in so many is tried by shapes: where they do not help, looking for one is half the cost.
+const TRIAL_STRIDE: u64 = 32;
+
 /// What a [`Parser`] knows, whatever the machine.
 #[derive(Debug, Default)]
 pub(crate) struct Speculation {
@@ -93,6 +103,8 @@ pub(crate) struct Speculation {
     debt: u64,
     /// `fast_lines` when the debt was last reckoned.
     fast_lines_paid: u64,
+    /// Lines that may fail to have a shape before most are no longer tried.
+    trust: u32,
 }
 
 impl Speculation {
@@ -109,10 +121,13 @@ impl Speculation {
         self.shapes.set_currency(rules.currency);
         let mut at = 0;
         while batch.record_count() < record_max {
-            if let Some(end) = self.shapes.read(vectors, slab, at, rules, batch) {
+            let tries = self.trust > 0 || self.general_lines.is_multiple_of(TRIAL_STRIDE);
+            if tries && let Some(end) = self.shapes.read(vectors, slab, at, rules, batch) {
                 self.fast_lines += 1;
+                self.trust = TRUST_MAX.min(self.trust + TRUST_A_HIT);
                 at = end;
             } else {
+                self.trust = self.trust.saturating_sub(1);
                 let (is_record, end) = self.read_generally(vectors, slab, at, rules, batch);
                 at = end;
                 if !is_record {
@@ -171,7 +186,7 @@ impl Speculation {
             return None;
         }
         let before = Ends::of(batch);
-        let result = self.reader.read_tokens(bytes, &self.tokens, rules, batch)?;
+        let result = self.reader.read_tokens(vectors, bytes, &self.tokens, rules, batch)?;
         let raw = RawLine { start, len, length: len as u64 };
         Some((raw, settle(slab, raw, result, before, batch), start + end + usize::from(has_line_end)))
     }

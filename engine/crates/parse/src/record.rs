@@ -9,10 +9,12 @@ use std::ops::RangeInclusive;
 use engine_model::{Batch, Cents, Event, EventKind, EventTime, Field, Item, Reason, Rejection, Text, TextArena};
 
 use crate::Rules;
+use crate::dispatch::Compiled;
 use crate::json::{Kind, Malformed, Scanner, Value};
 use crate::money::parse_money;
 use crate::names::{ITEM_NAMES, Names, RECORD_NAMES, UNKNOWN};
 use crate::number::parse_integer;
+use crate::simd::Portable;
 use crate::string::unescape;
 use crate::time::{parse_rfc3339, time_of_millis};
 use crate::tokens::Tokens;
@@ -51,13 +53,14 @@ impl RecordReader {
         if !is_object {
             return Err(rejection(Reason::NotAnObject, None, None));
         }
-        self.event(line, None, rules, batch)
+        self.event(Portable, line, None, rules, batch)
     }
 
     /// The same for the line that `bytes` begins with, whose tokens are known. `None` where that is not enough to say
     /// what is wrong with it.
-    pub(crate) fn read_tokens(
+    pub(crate) fn read_tokens<V: Compiled>(
         &mut self,
+        vectors: V,
         bytes: &[u8],
         tokens: &Tokens,
         rules: &Rules,
@@ -68,7 +71,7 @@ impl RecordReader {
             return None;
         }
         walker.object(&RECORD_NAMES, &mut self.record, &mut self.scratch)?;
-        walker.is_at_end().then(|| self.event(bytes, Some(tokens), rules, batch))
+        walker.is_at_end().then(|| self.event(vectors, bytes, Some(tokens), rules, batch))
     }
 
     /// Checks the syntax of the whole line, notes its fields, and tells whether it is an object at all.
@@ -86,14 +89,15 @@ impl RecordReader {
     }
 
     /// Makes an event of the fields found.
-    fn event(
+    fn event<V: Compiled>(
         &mut self,
+        vectors: V,
         bytes: &[u8],
         tokens: Option<&Tokens>,
         rules: &Rules,
         batch: &mut Batch,
     ) -> Result<Event, Rejection> {
-        let mut record = Record { bytes, tokens, fields: &self.record, scratch: &mut self.scratch };
+        let mut record = Record { vectors, bytes, tokens, fields: &self.record, scratch: &mut self.scratch };
         let event_type = record.required(Field::EventType)?;
         match record.string(event_type)? {
             b"click" => record.click(rules, batch),
@@ -194,7 +198,8 @@ fn rejection(reason: Reason, field: Option<Field>, at: Option<usize>) -> Rejecti
 }
 
 /// An object of a line, the record itself or an item, with room to unescape its texts.
-struct Record<'a> {
+struct Record<'a, V> {
+    vectors: V,
     /// The line, and perhaps what follows it in the slab.
     bytes: &'a [u8],
     /// Its tokens, where they are known.
@@ -204,7 +209,7 @@ struct Record<'a> {
 }
 
 /// The five types, each by the contract's table.
-impl Record<'_> {
+impl<V: Compiled> Record<'_, V> {
     fn click(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
         let (event_id, time) = self.id_and_time(rules, batch)?;
         let session = self.text(Field::SessionId, &ID_BYTES, &mut batch.arena)?;
@@ -298,7 +303,7 @@ fn set_texts(event: &mut Event, texts: &[Text], batch: &mut Batch) {
 }
 
 /// The rules that several types share.
-impl Record<'_> {
+impl<V: Compiled> Record<'_, V> {
     fn id_and_time(&mut self, rules: &Rules, batch: &mut Batch) -> Result<(Text, EventTime), Rejection> {
         let event_id = self.text(Field::EventId, &ID_BYTES, &mut batch.arena)?;
         Ok((event_id, self.event_time(rules)?))
@@ -345,7 +350,8 @@ impl Record<'_> {
             if element.kind != Kind::Object {
                 return Err(self.invalid(Found { field: Field::Items, value: element }));
             }
-            let mut record = Record { bytes: self.bytes, tokens: None, fields: item, scratch: self.scratch };
+            let mut record =
+                Record { vectors: self.vectors, bytes: self.bytes, tokens: None, fields: item, scratch: self.scratch };
             let item = record.item(&mut batch.arena)?;
             batch.items.push(item);
         }
@@ -409,7 +415,10 @@ impl Record<'_> {
             // Most texts are short: they are taken out of a block whatever follows them, without a copy byte by byte.
             return Ok(match self.bytes[start..].first_chunk() {
                 Some(block) if end - start <= Text::INLINE_MAX => Text::from_block(block, end - start),
-                _ => Text::new(&self.bytes[start..end], arena),
+                _ => match self.bytes[start..end].as_array().and_then(|text| self.vectors.uuid_apart(text)) {
+                    Some(uuid) => Text::from_uuid(uuid),
+                    None => Text::new(&self.bytes[start..end], arena),
+                },
             });
         }
         let bytes = self.string(found)?;
@@ -421,7 +430,7 @@ impl Record<'_> {
 }
 
 /// Presence and type.
-impl Record<'_> {
+impl<V: Compiled> Record<'_, V> {
     /// A field that must be there. `null` is there; every rule then finds it to be of the wrong type.
     fn required(&self, field: Field) -> Result<Found, Rejection> {
         let value = self.fields.get(field).ok_or_else(|| rejection(Reason::MissingField, Some(field), None))?;
