@@ -71,7 +71,7 @@ pub(crate) struct Token {
 }
 
 /// A place among the tokens of a line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Walker<'a> {
     /// The line, and perhaps more.
     bytes: &'a [u8],
@@ -117,26 +117,33 @@ impl<'a> Walker<'a> {
 
     /// Reads the members of the object whose brace was the last token, up to and with the brace that closes it. Returns
     /// where it ends.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn object(&mut self, names: &Names, fields: &mut Fields, scratch: &mut Vec<u8>) -> Option<usize> {
         fields.clear();
         let mut token = self.token()?;
         if token.byte == b'}' {
             return Some(token.at + 1);
         }
+        // A copy that nobody else sees stays in registers.
+        let mut here = self.clone();
         loop {
-            let name = self.name(token)?;
-            let first = self.token()?;
-            let (value, behind) = if first.byte == b'"' {
-                let value = self.string(first.at)?;
-                (value, self.token_behind(value)?)
+            let name = here.name(token)?;
+            let first = here.token()?;
+            let (value, behind);
+            if first.byte == b'"' {
+                value = here.string(first.at)?;
+                behind = here.token_behind(value)?;
             } else {
-                (self.other_value(first)?, self.token()?)
-            };
-            fields.put(self.slot(names, name, scratch), value);
+                (value, here) = here.other_value(first)?;
+                behind = here.token()?;
+            }
+            fields.put(here.slot(names, name, scratch), value);
             match behind.byte {
-                b',' => token = self.token()?,
-                b'}' => return Some(behind.at + 1),
+                b',' => token = here.token()?,
+                b'}' => {
+                    *self = here;
+                    return Some(behind.at + 1);
+                }
                 _ => return None,
             }
         }
@@ -158,7 +165,7 @@ impl<'a> Walker<'a> {
                 let end = self.object(&ITEM_NAMES, fields, scratch)?;
                 Some(Value { kind: Kind::Object, start: token.at, end })
             }
-            _ => self.other_value(token),
+            _ => self.clone().other_value(token).map(|(value, _)| value),
         }
     }
 
@@ -190,13 +197,14 @@ impl<'a> Walker<'a> {
         (self.token_behind(name)?.byte == b':').then_some(name)
     }
 
-    /// Reads the value that begins with `token` and is no string, with all it nests.
+    /// Reads the value that begins with `token` and is no string, with all it nests. Returns the walker behind it too.
     #[inline(never)]
-    fn other_value(&mut self, token: Token) -> Option<Value> {
-        match token.byte {
-            b'{' | b'[' => self.nest(token),
-            _ => self.scalar(token.at),
-        }
+    fn other_value(mut self, token: Token) -> Option<(Value, Walker<'a>)> {
+        let value = match token.byte {
+            b'{' | b'[' => self.nest(token)?,
+            _ => self.scalar(token.at)?,
+        };
+        Some((value, self))
     }
 
     /// Reads the string whose opening quote was the last token: the next is the closing one.
@@ -204,11 +212,9 @@ impl<'a> Walker<'a> {
     fn string(&mut self, start: usize) -> Option<Value> {
         let close = *self.tokens.next()?;
         let mut kind = Kind::PlainString;
-        if self.escape < close {
+        while self.escape < close {
             kind = Kind::EscapedString;
-            while self.escape < close {
-                self.escape = self.escapes.next().copied().unwrap_or(NOWHERE);
-            }
+            self.escape = self.escapes.next().copied().unwrap_or(NOWHERE);
         }
         Some(Value { kind, start, end: close as usize + 1 })
     }
