@@ -5,6 +5,8 @@
 
 #![expect(clippy::inline_always, reason = "a few instructions for each member")]
 
+use std::hint::select_unpredictable;
+
 use engine_model::Field;
 
 use crate::string::unescape;
@@ -127,7 +129,7 @@ impl Names {
         let words = cut(block, len);
         let entry = &self.entries[place(words, self.factor)];
         let differs = (words[0] ^ entry.words[0]) | (words[1] ^ entry.words[1]);
-        if differs == 0 { entry.slot } else { UNKNOWN }
+        select_unpredictable(differs == 0, entry.slot, UNKNOWN)
     }
 }
 

@@ -406,26 +406,37 @@ impl<V: Compiled> Record<'_, V> {
         self.optional(field).map_or(Ok(Text::ABSENT), |found| self.text_of(found, len, arena))
     }
 
+    #[inline]
     fn text_of(&mut self, found: Found, len: &RangeInclusive<usize>, arena: &mut TextArena) -> Result<Text, Rejection> {
-        if found.value.kind == Kind::PlainString {
-            let (start, end) = (found.value.start + 1, found.value.end - 1);
-            if !len.contains(&(end - start)) {
-                return Err(found.rejected(Reason::InvalidField));
-            }
-            // Most texts are short: they are taken out of a block whatever follows them, without a copy byte by byte.
-            return Ok(match self.bytes[start..].first_chunk() {
-                Some(block) if end - start <= Text::INLINE_MAX => Text::from_block(block, end - start),
-                _ => match self.bytes[start..end].as_array().and_then(|text| self.vectors.uuid_apart(text)) {
-                    Some(uuid) => Text::from_uuid(uuid),
-                    None => Text::new(&self.bytes[start..end], arena),
-                },
-            });
-        }
-        let bytes = self.string(found)?;
-        if !len.contains(&bytes.len()) {
+        let is_plain = found.value.kind == Kind::PlainString;
+        let count = if is_plain { found.value.end - found.value.start - 2 } else { self.string(found)?.len() };
+        if !len.contains(&count) {
             return Err(found.rejected(Reason::InvalidField));
         }
-        Ok(Text::new(bytes, arena))
+        let bytes = if is_plain {
+            &self.bytes[found.value.start + 1..]
+        } else {
+            // As much behind it as a short text is taken out of.
+            self.scratch.resize(count + Text::INLINE_MAX, 0);
+            self.scratch.as_slice()
+        };
+        Ok(text_before(self.vectors, bytes, count, arena))
+    }
+}
+
+/// Makes a text of the first `len` of `bytes`. Most are short: they are taken out of a block, whatever follows them,
+/// without a copy byte by byte.
+#[inline]
+fn text_before<V: Compiled>(vectors: V, bytes: &[u8], len: usize, arena: &mut TextArena) -> Text {
+    if len <= Text::INLINE_MAX
+        && let Some(block) = bytes.first_chunk()
+    {
+        return Text::from_block(block, len);
+    }
+    let bytes = &bytes[..len];
+    match bytes.as_array().and_then(|text| vectors.uuid_apart(text)) {
+        Some(uuid) => Text::from_uuid(uuid),
+        None => Text::new(bytes, arena),
     }
 }
 

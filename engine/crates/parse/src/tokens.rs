@@ -15,13 +15,16 @@ use crate::simd::{Classes, Vectors};
 /// Bytes of a block, a bit each of its masks.
 const BLOCK: usize = 64;
 
+/// Greater than any position.
+pub(crate) const NOWHERE: u32 = u32::MAX;
+
 /// Tokens of one line after another, in the same memory. At most 512 KiB, and that only for lines of brackets alone.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     /// The first `count` are those of the line; room for a block's follows them.
     positions: Vec<u32>,
     count: usize,
-    /// Where the backslashes that begin an escape stand.
+    /// Where the backslashes that begin an escape stand, and [`NOWHERE`] behind them.
     escapes: Vec<u32>,
 }
 
@@ -41,7 +44,7 @@ impl Tokens {
         &self.positions[..self.count]
     }
 
-    /// Where the escapes begin, all of which are in strings and of a right form.
+    /// Where the escapes begin, all of which are in strings and of a right form; then [`NOWHERE`].
     pub(crate) fn escapes(&self) -> &[u32] {
         &self.escapes
     }
@@ -55,7 +58,8 @@ impl Tokens {
         let mut carry = Carry::default();
         let mut beyond_ascii = 0;
         // One byte more than a line may have is its `\r`.
-        for base in (0..=LINE_BYTES_MAX + 1).step_by(BLOCK) {
+        let mut base = 0;
+        while base <= LINE_BYTES_MAX + 1 {
             let padded;
             let block = if let Some(block) = bytes.get(base..).and_then(<[u8]>::first_chunk) {
                 block
@@ -73,8 +77,10 @@ impl Tokens {
                 let ends_well = carry.in_string & ends & ends.wrapping_neg() == 0;
                 let is_line_end = bytes.get(end).is_none_or(|&byte| byte == b'\n');
                 let is_utf8 = beyond_ascii == 0 || std::str::from_utf8(&bytes[..end]).is_ok();
+                self.escapes.push(NOWHERE);
                 return (ends_well && is_line_end && is_utf8).then_some(end);
             }
+            base += BLOCK;
         }
         None
     }
@@ -127,8 +133,8 @@ impl Tokens {
         Some(escaped)
     }
 
-    /// Appends a position for each bit. As most blocks have between eight and sixteen, the first of them are written
-    /// without asking whether they are there.
+    /// Appends a position for each bit. Sixteen at a time are written without asking whether they are there: most blocks
+    /// have no more, and how many is anyone's guess.
     #[inline(always)]
     fn push(&mut self, base: usize, listed: u64) {
         if self.positions.len() < self.count + BLOCK {
@@ -136,21 +142,17 @@ impl Tokens {
         }
         let Some(room) = self.positions[self.count..].first_chunk_mut::<BLOCK>() else { return };
         let (base, mut rest) = (narrow(base), listed);
-        let count = listed.count_ones() as usize;
-        for place in &mut room[..8] {
-            (*place, rest) = (base + rest.trailing_zeros(), rest & rest.wrapping_sub(1));
-        }
-        if count > 8 {
-            for place in &mut room[8..16] {
-                (*place, rest) = (base + rest.trailing_zeros(), rest & rest.wrapping_sub(1));
+        let (sixteens, _) = room.as_chunks_mut::<16>();
+        for sixteen in sixteens {
+            for place in sixteen {
+                *place = base + rest.trailing_zeros();
+                rest &= rest.wrapping_sub(1);
+            }
+            if rest == 0 {
+                break;
             }
         }
-        if count > 16 {
-            for place in &mut room[16..count] {
-                (*place, rest) = (base + rest.trailing_zeros(), rest & rest.wrapping_sub(1));
-            }
-        }
-        self.count += count;
+        self.count += listed.count_ones() as usize;
     }
 
     #[cold]

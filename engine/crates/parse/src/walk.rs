@@ -5,12 +5,14 @@
 
 #![expect(clippy::inline_always, reason = "what a member costs is mostly values passed through memory")]
 
+use std::hint::select_unpredictable;
+
 use engine_model::Field;
 
 use crate::LINE_BYTES_MAX;
 use crate::json::{Kind, NESTING_MAX, Scanner, Value};
 use crate::names::{ITEM_NAMES, NAME_MAX, Names, UNKNOWN};
-use crate::tokens::Tokens;
+use crate::tokens::{NOWHERE, Tokens};
 
 /// Where the fields of one object lie: of each known name the last value.
 #[derive(Debug)]
@@ -77,13 +79,10 @@ pub(crate) struct Walker<'a> {
     bytes: &'a [u8],
     /// The tokens not yet passed.
     tokens: std::slice::Iter<'a, u32>,
-    /// The escapes not yet passed; the first of them apart, where there is one.
-    escapes: std::slice::Iter<'a, u32>,
+    /// The escapes not yet passed, the first of them apart; the last is [`NOWHERE`].
+    escapes: &'a [u32],
     escape: u32,
 }
-
-/// Greater than any position.
-const NOWHERE: u32 = u32::MAX;
 
 impl<'a> Walker<'a> {
     /// Starts before the first token of the line that `bytes` begins with.
@@ -98,9 +97,7 @@ impl<'a> Walker<'a> {
     }
 
     fn over(bytes: &'a [u8], tokens: &'a [u32], escapes: &'a [u32]) -> Walker<'a> {
-        let mut escapes = escapes.iter();
-        let escape = escapes.next().copied().unwrap_or(NOWHERE);
-        Walker { bytes, tokens: tokens.iter(), escapes, escape }
+        Walker { bytes, tokens: tokens.iter(), escapes, escape: escapes.first().copied().unwrap_or(NOWHERE) }
     }
 
     /// Takes the next token, which is no mark right behind a string.
@@ -211,10 +208,14 @@ impl<'a> Walker<'a> {
     #[inline(always)]
     fn string(&mut self, start: usize) -> Option<Value> {
         let close = *self.tokens.next()?;
-        let mut kind = Kind::PlainString;
+        // Where there is one escape, there is seldom another; whether there is one, nobody can tell beforehand.
+        let has_escape = self.escape < close;
+        let kind = select_unpredictable(has_escape, Kind::EscapedString, Kind::PlainString);
+        self.escapes = self.escapes.get(usize::from(has_escape)..)?;
+        self.escape = *self.escapes.first()?;
         while self.escape < close {
-            kind = Kind::EscapedString;
-            self.escape = self.escapes.next().copied().unwrap_or(NOWHERE);
+            self.escapes = self.escapes.get(1..)?;
+            self.escape = *self.escapes.first()?;
         }
         Some(Value { kind, start, end: close as usize + 1 })
     }
