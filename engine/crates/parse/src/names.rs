@@ -5,8 +5,6 @@
 
 #![expect(clippy::inline_always, reason = "a few instructions for each member")]
 
-use std::hint::select_unpredictable;
-
 use engine_model::Field;
 
 use crate::string::unescape;
@@ -66,14 +64,14 @@ pub(crate) struct Names {
 
 const ENTRIES: usize = 64;
 
-/// A name, padded with zeros, and the number of its field. No name at all is of no known field.
+/// A name, padded with zeros, and what is said of another name and of this one. No name at all is of no known field.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     words: [u64; 2],
-    slot: usize,
+    slots: [usize; 2],
 }
 
-const NO_ENTRY: Entry = Entry { words: [0; 2], slot: UNKNOWN };
+const NO_ENTRY: Entry = Entry { words: [0; 2], slots: [UNKNOWN; 2] };
 
 /// The names of a record's fields.
 pub(crate) static RECORD_NAMES: Names = Names::of(record_field, Field::EventId as usize, Field::Segment as usize, 0);
@@ -110,10 +108,10 @@ impl Names {
             }
             let words = cut(&padded, len);
             let index = place(words, factor);
-            if entries[index].slot != UNKNOWN {
+            if entries[index].slots[1] != UNKNOWN {
                 return None;
             }
-            entries[index] = Entry { words, slot };
+            entries[index] = Entry { words, slots: [UNKNOWN, slot] };
             slot += 1;
         }
         Some(entries)
@@ -129,7 +127,8 @@ impl Names {
         let words = cut(block, len);
         let entry = &self.entries[place(words, self.factor)];
         let differs = (words[0] ^ entry.words[0]) | (words[1] ^ entry.words[1]);
-        select_unpredictable(differs == 0, entry.slot, UNKNOWN)
+        // Which names of a line are known, nobody can tell beforehand: a place, and no jump.
+        entry.slots[usize::from(differs == 0)]
     }
 }
 
