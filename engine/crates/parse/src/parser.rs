@@ -81,7 +81,7 @@ const CREDIT_MAX: u64 = 256;
 /// How many lines read by a shape pay for learning from one more.
 const FAST_LINES_A_CREDIT: u64 = 16;
 /// Without credit only one line in so many is learned from: enough to notice that the input has become regular.
-const STRIDE: u64 = 64;
+const STRIDE: u64 = 256;
 
 /// How many lines in a row may have no known shape before only some are tried.
 const TRUST_MAX: u32 = 64;

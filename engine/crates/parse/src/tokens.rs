@@ -92,9 +92,10 @@ impl Tokens {
         let (mut quotes, backslashes) = (classes.quotes & live, classes.backslashes & live);
         let mut escapes = 0;
         if (backslashes | carry.escape) != 0 {
-            let after_them = self.take_escapes(bytes, base, backslashes, carry)?;
-            escapes = backslashes & !after_them;
-            quotes &= !after_them;
+            let behind_them = self.take_escapes(bytes, base, backslashes, carry.escape)?;
+            escapes = backslashes & !behind_them;
+            carry.escape = escapes >> 63;
+            quotes &= !behind_them;
         }
         // From an opening quote to the byte before the closing one.
         let in_string = prefix_xor(quotes) ^ carry.in_string;
@@ -113,11 +114,10 @@ impl Tokens {
     }
 
     /// Checks the escapes of a block and notes where they are. Returns which bytes are escaped, each by a backslash
-    /// before it.
+    /// before it; `escaped` says it of the first.
     #[inline(never)]
-    fn take_escapes(&mut self, bytes: &[u8], base: usize, backslashes: u64, carry: &mut Carry) -> Option<u64> {
-        let mut escaped = carry.escape;
-        carry.escape = 0;
+    fn take_escapes(&mut self, bytes: &[u8], base: usize, backslashes: u64, escaped: u64) -> Option<u64> {
+        let mut escaped = escaped;
         let mut rest = backslashes & !escaped;
         while rest != 0 {
             let escape = rest & rest.wrapping_neg();
@@ -127,7 +127,6 @@ impl Tokens {
             }
             self.escapes.push(narrow(at));
             escaped |= escape << 1;
-            carry.escape = escape >> 63;
             rest &= !(escape | escape << 1);
         }
         Some(escaped)
