@@ -24,7 +24,10 @@ pub(crate) enum Machine {
     #[cfg(target_arch = "x86_64")]
     Sse2(Sse2),
     /// 8 bytes at a time, four times.
-    #[cfg_attr(target_arch = "x86_64", cfg_attr(not(test), expect(dead_code, reason = "every x86-64 has better")))]
+    #[cfg_attr(
+        target_arch = "x86_64",
+        cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "every x86-64 has better"))
+    )]
     Portable,
 }
 
@@ -42,7 +45,7 @@ impl Machine {
     }
 
     /// All of them.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn all() -> Vec<Machine> {
         #[cfg(target_arch = "x86_64")]
         let mut all: Vec<Machine> =

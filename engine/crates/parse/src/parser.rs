@@ -48,10 +48,13 @@ impl Parser {
         Parser { machine: Machine::detect(), speculation: Speculation::default() }
     }
 
-    /// A parser with the vectors of `machine`.
-    #[cfg(test)]
-    pub(crate) fn with_machine(machine: Machine) -> Parser {
-        Parser { machine, ..Parser::new() }
+    /// For each kind of vectors a parser that speculates; then for each one that does not. To be compared.
+    #[cfg(any(test, fuzzing))]
+    #[must_use]
+    pub fn of_every_kind() -> (Vec<Parser>, Vec<Parser>) {
+        let all = Machine::all();
+        let with = |new: fn() -> Parser| all.iter().map(|&machine| Parser { machine, ..new() }).collect();
+        (with(Parser::new), with(Parser::general_only))
     }
 
     /// The same as [`parse`](crate::parse()), with what earlier calls have learned.
