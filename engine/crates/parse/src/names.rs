@@ -178,3 +178,41 @@ const fn place(words: [u64; 2], factor: u64) -> usize {
     let place = (mixed >> (64 - ENTRIES.ilog2())) as usize;
     place
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of the field called `name`, with `behind` after it.
+    fn slot(names: &Names, name: &str, behind: u8) -> usize {
+        let mut block = [behind; NAME_MAX];
+        let len = name.len().min(NAME_MAX);
+        block[..len].copy_from_slice(&name.as_bytes()[..len]);
+        names.slot(&block, name.len())
+    }
+
+    #[test]
+    fn names_are_found_as_by_comparing_them() {
+        let own = Field::ALL.iter().map(|field| field.name().trim_start_matches("items."));
+        let others = ["", "e", "event_i", "event_idx", "Event_id", "x", "sixteen_bytes_ab", "seventeen_bytes_a"];
+        for name in own.chain(others) {
+            for behind in [0, b'"', 0xFF] {
+                for (names, field_of) in [
+                    (&RECORD_NAMES, record_field as fn(&[u8]) -> Option<Field>),
+                    (&ITEM_NAMES, item_field as fn(&[u8]) -> Option<Field>),
+                ] {
+                    let expected = field_of(name.as_bytes()).map_or(UNKNOWN, |field| field as usize);
+                    assert_eq!(slot(names, name, behind), expected, "{name}");
+                }
+            }
+        }
+        assert_eq!(Field::ALL.iter().filter(|field| slot(&RECORD_NAMES, field.name(), 0) != UNKNOWN).count(), 21);
+    }
+
+    #[test]
+    fn names_with_escapes_are_those_they_spell() {
+        let slot = |raw: &str| RECORD_NAMES.slot_of_escaped(raw.as_bytes(), &mut Vec::new());
+        assert_eq!(slot(r"event\u005fid"), Field::EventId as usize);
+        assert_eq!([slot(r"event_id\u0000"), slot(r"event_id\ud800")], [UNKNOWN; 2]);
+    }
+}

@@ -450,3 +450,42 @@ mod x86 {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the masks say, by the words of their comments.
+    fn classes_slowly(block: &[u8; 64]) -> Classes {
+        let mask = |is: fn(u8) -> bool| {
+            block.iter().enumerate().fold(0, |mask, (index, &byte)| mask | u64::from(is(byte)) << index)
+        };
+        Classes {
+            quotes: mask(|byte| byte == b'"'),
+            backslashes: mask(|byte| byte == b'\\'),
+            blanks: mask(|byte| matches!(byte, b' ' | b'\t' | b'\r')),
+            controls: mask(|byte| byte < 0x20),
+            marks: mask(|byte| b"{}[]:,\x0C\x1A".contains(&byte)),
+            beyond_ascii: mask(|byte| byte >= 0x80),
+        }
+    }
+
+    #[test]
+    fn every_byte_is_of_the_same_classes_to_all_vectors_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for (index, others) in (0..64).flat_map(|index| [b' ', b'"', b'a', 0xFF].map(|others| (index, others))) {
+                let mut block = [others; 64];
+                block[index] = byte;
+                let expected = classes_slowly(&block);
+                assert_eq!(Portable.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
+                #[cfg(target_arch = "x86_64")]
+                {
+                    assert_eq!(Sse2.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
+                    if let Some(avx2) = Avx2::detect() {
+                        assert_eq!(avx2.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -18,7 +18,7 @@ const BLOCK: usize = 64;
 /// Greater than any position.
 pub(crate) const NOWHERE: u32 = u32::MAX;
 
-/// Tokens of one line after another, in the same memory. At most 512 KiB, and that only for lines of brackets alone.
+/// Tokens of one line after another, in the same memory: at most 768 KiB, for lines of brackets or escapes alone.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     /// The first `count` are those of the line; room for a block's follows them.

@@ -1,7 +1,7 @@
 //! The parser that speculates against the one that does not: the same events, items, texts, rejections and bytes
 //! consumed, whatever was learned before, with the vectors of every kind of machine.
 
-use engine_model::{Batch, Currency, Event, EventTime, Rejection, Text};
+use engine_model::{Batch, Currency, Event, EventTime, Reason, RejectedLine, Rejection, Text};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use sim::{Bound, Config, Shares, Simulator};
@@ -36,10 +36,19 @@ impl Parsers {
         for (index, parser) in self.speculating.iter_mut().chain(&mut self.general).enumerate() {
             let mut batch = Batch::default();
             let before = parser.fast_lines() + parser.general_lines();
+            let careful_before = parser.careful_lines();
             assert_eq!(parser.parse(slab, rules, record_max, &mut batch), consumed, "parser {index} {}", show(slab));
             assert_same(&batch, &expected, || format!("parser {index} {}", show(slab)));
             let lines = parser.fast_lines() + parser.general_lines() - before;
             assert_eq!(lines, batch.record_count() as u64);
+            // A fault of the index of tokens would only make it slow: then it must not be used where it should be.
+            let careful = parser.careful_lines() - careful_before;
+            assert_eq!(
+                careful,
+                batch.rejected.iter().filter(|line| is_no_object(line)).count() as u64,
+                "{}",
+                show(slab)
+            );
         }
         consumed
     }
@@ -47,6 +56,20 @@ impl Parsers {
     fn fast_lines(&self) -> Vec<u64> {
         assert!(self.general.iter().all(|parser| parser.fast_lines() == 0));
         self.speculating.iter().map(Parser::fast_lines).collect()
+    }
+}
+
+/// Whether it takes a look at each byte to say what is wrong with a line.
+fn is_no_object(line: &RejectedLine) -> bool {
+    match line.rejection.reason {
+        Reason::TooLarge | Reason::InvalidUtf8 | Reason::NotAnObject => true,
+        // With a field it is a string of a sound form that is no Unicode.
+        Reason::MalformedJson => line.rejection.field.is_none(),
+        Reason::MissingField
+        | Reason::InvalidField
+        | Reason::UnknownEventType
+        | Reason::CurrencyMismatch
+        | Reason::FutureEventTime => false,
     }
 }
 
