@@ -80,7 +80,7 @@ impl Machine {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
 fn parse_avx2(
     vectors: Avx2,
     speculation: &mut Speculation,
@@ -116,13 +116,13 @@ impl Compiled for Avx2 {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
 fn find_tokens_avx2(vectors: Avx2, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
     tokens.find(vectors, bytes)
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
 fn uuid_avx2(vectors: Avx2, text: &[u8; 36]) -> Option<[u8; 16]> {
     vectors.uuid(text)
 }

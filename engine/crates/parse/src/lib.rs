@@ -31,10 +31,10 @@ mod time;
 mod tokens;
 mod walk;
 
-use engine_model::{Batch, Currency, Event, EventTime, Line, Reason, RejectedLine, Rejection};
+use engine_model::{Batch, Currency, EventTime, Line, Reason, RejectedLine, Rejection};
 
 use crate::line::{Lines, RawLine};
-use crate::record::RecordReader;
+use crate::record::{Place, RecordReader};
 
 pub use crate::parser::Parser;
 pub use engine_model::LINE_BYTES_MAX;
@@ -91,12 +91,19 @@ fn check_slab(slab: Slab<'_>) {
 /// Makes one line an event or a rejected line of `batch`. Returns whether it is an event.
 fn parse_line(slab: Slab<'_>, raw: RawLine, rules: &Rules, reader: &mut RecordReader, batch: &mut Batch) -> bool {
     let before = Ends::of(batch);
+    let place = place_of(slab, raw);
     let result = if raw.is_too_large() {
         Err(Rejection { reason: Reason::TooLarge, field: None, at: None })
     } else {
-        reader.read(&slab.bytes[raw.start..raw.start + raw.len], rules, batch)
+        reader.read(&slab.bytes[raw.start..raw.start + raw.len], place, rules, batch)
     };
-    settle(slab, raw, result, before, batch)
+    settle(place, raw.length, result, before, batch)
+}
+
+/// Where a line is, as its event tells.
+fn place_of(slab: Slab<'_>, raw: RawLine) -> Place {
+    let line = Line { start: narrow(raw.start), len: narrow(raw.len) };
+    Place { offset: slab.offset + raw.start as u64, line }
 }
 
 /// How far the parts of a batch go that a rejected line may have added to.
@@ -120,25 +127,14 @@ impl Ends {
     }
 }
 
-/// Puts what was read from a line into `batch`; of a rejected one nothing but that it is. Returns whether it is an event.
-fn settle(slab: Slab<'_>, raw: RawLine, result: Result<Event, Rejection>, before: Ends, batch: &mut Batch) -> bool {
-    let offset = slab.offset + raw.start as u64;
-    let line = Line { start: narrow(raw.start), len: narrow(raw.len) };
-    match result {
-        Ok(mut event) => {
-            event.offset = offset;
-            event.line_start = line.start;
-            event.line_len = line.len;
-            batch.events.push(event);
-            true
-        }
-        Err(rejection) => {
-            before.cut(batch);
-            let events_before = narrow(batch.events.len());
-            batch.rejected.push(RejectedLine { rejection, line, length: raw.length, offset, events_before });
-            false
-        }
-    }
+/// Of a rejected line leaves nothing in `batch` but that it is. Returns whether the line is an event.
+fn settle(place: Place, length: u64, result: Result<(), Rejection>, before: Ends, batch: &mut Batch) -> bool {
+    let Err(rejection) = result else { return true };
+    before.cut(batch);
+    let events_before = narrow(batch.events.len());
+    let Place { offset, line } = place;
+    batch.rejected.push(RejectedLine { rejection, line, length, offset, events_before });
+    false
 }
 
 /// A place in the slab or a count of the batch as the batch keeps it.

@@ -9,7 +9,7 @@ use crate::line::{Lines, RawLine};
 use crate::record::RecordReader;
 use crate::shape::Shapes;
 use crate::tokens::Tokens;
-use crate::{Ends, LINE_BYTES_MAX, Rules, Slab, check_slab, parse_line, settle};
+use crate::{Ends, LINE_BYTES_MAX, Rules, Slab, check_slab, parse_line, place_of, settle};
 
 /// A parser for many slabs, of one partition or several. Means the same as [`parse`](crate::parse()) and is faster on
 /// lines that look like earlier ones.
@@ -201,10 +201,10 @@ impl Speculation {
         if len > LINE_BYTES_MAX {
             return None;
         }
-        let before = Ends::of(batch);
-        let result = self.reader.read_tokens(vectors, bytes, &self.tokens, rules, batch)?;
         let raw = RawLine { start, len, length: len as u64 };
-        Some((raw, settle(slab, raw, result, before, batch), start + end + usize::from(has_line_end)))
+        let (before, place) = (Ends::of(batch), place_of(slab, raw));
+        let result = self.reader.read_tokens(vectors, bytes, place, &self.tokens, rules, batch)?;
+        Some((raw, settle(place, raw.length, result, before, batch), start + end + usize::from(has_line_end)))
     }
 
     /// Learning costs as much as reading, so where no line looks like another it is to become rare.

@@ -6,7 +6,7 @@
 
 use std::ops::RangeInclusive;
 
-use engine_model::{Batch, Cents, Event, EventKind, EventTime, Field, Item, Reason, Rejection, Text, TextArena};
+use engine_model::{Batch, Cents, Event, EventKind, EventTime, Field, Item, Line, Reason, Rejection, Text, TextArena};
 
 use crate::Rules;
 use crate::dispatch::Compiled;
@@ -33,6 +33,15 @@ pub(crate) const ITEM_COUNT_MAX: usize = 100;
 /// Units of one item.
 pub(crate) const QUANTITIES: RangeInclusive<u64> = 1..=10_000;
 
+/// Where a line is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// In the partition.
+    pub(crate) offset: u64,
+    /// In the slab.
+    pub(crate) line: Line,
+}
+
 /// Reads records, one after another; keeps the memory for their texts.
 #[derive(Debug, Default)]
 pub(crate) struct RecordReader {
@@ -43,9 +52,15 @@ pub(crate) struct RecordReader {
 }
 
 impl RecordReader {
-    /// Reads the event of `line` by `rules`, without its place in the slab. Appends its extras and long texts to `batch`,
-    /// in part also where it is rejected.
-    pub(crate) fn read(&mut self, line: &[u8], rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+    /// Reads the event of `line`, which is at `place`, by `rules`, and appends it to `batch`; its items and texts in part
+    /// also where it is rejected.
+    pub(crate) fn read(
+        &mut self,
+        line: &[u8],
+        place: Place,
+        rules: &Rules,
+        batch: &mut Batch,
+    ) -> Result<(), Rejection> {
         if let Err(error) = std::str::from_utf8(line) {
             return Err(rejection(Reason::InvalidUtf8, None, Some(error.valid_up_to())));
         }
@@ -53,7 +68,7 @@ impl RecordReader {
         if !is_object {
             return Err(rejection(Reason::NotAnObject, None, None));
         }
-        self.event(Portable, line, None, rules, batch)
+        self.event(Portable, line, place, None, rules, batch)
     }
 
     /// The same for the line that `bytes` begins with, whose tokens are known. `None` where that is not enough to say
@@ -62,16 +77,17 @@ impl RecordReader {
         &mut self,
         vectors: V,
         bytes: &[u8],
+        place: Place,
         tokens: &Tokens,
         rules: &Rules,
         batch: &mut Batch,
-    ) -> Option<Result<Event, Rejection>> {
+    ) -> Option<Result<(), Rejection>> {
         let mut walker = Walker::new(bytes, tokens);
         if walker.token()?.byte != b'{' {
             return None;
         }
         walker.object(&RECORD_NAMES, &mut self.record, &mut self.scratch)?;
-        walker.is_at_end().then(|| self.event(vectors, bytes, Some(tokens), rules, batch))
+        walker.is_at_end().then(|| self.event(vectors, bytes, place, Some(tokens), rules, batch))
     }
 
     /// Checks the syntax of the whole line, notes its fields, and tells whether it is an object at all.
@@ -89,15 +105,17 @@ impl RecordReader {
     }
 
     /// Makes an event of the fields found.
+    #[inline]
     fn event<V: Compiled>(
         &mut self,
         vectors: V,
         bytes: &[u8],
+        place: Place,
         tokens: Option<&Tokens>,
         rules: &Rules,
         batch: &mut Batch,
-    ) -> Result<Event, Rejection> {
-        let mut record = Record { vectors, bytes, tokens, fields: &self.record, scratch: &mut self.scratch };
+    ) -> Result<(), Rejection> {
+        let mut record = Record { vectors, bytes, place, tokens, fields: &self.record, scratch: &mut self.scratch };
         let event_type = record.required(Field::EventType)?;
         match record.string(event_type)? {
             b"click" => record.click(rules, batch),
@@ -202,6 +220,8 @@ struct Record<'a, V> {
     vectors: V,
     /// The line, and perhaps what follows it in the slab.
     bytes: &'a [u8],
+    /// Where the line is.
+    place: Place,
     /// Its tokens, where they are known.
     tokens: Option<&'a Tokens>,
     fields: &'a Fields,
@@ -210,7 +230,7 @@ struct Record<'a, V> {
 
 /// The five types, each by the contract's table.
 impl<V: Compiled> Record<'_, V> {
-    fn click(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+    fn click(&mut self, rules: &Rules, batch: &mut Batch) -> Result<(), Rejection> {
         let (event_id, time) = self.id_and_time(rules, batch)?;
         let session = self.text(Field::SessionId, &ID_BYTES, &mut batch.arena)?;
         let customer = self.optional_text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
@@ -228,10 +248,11 @@ impl<V: Compiled> Record<'_, V> {
         event.set_session(session);
         event.set_customer(customer);
         event.set_subject(product);
-        Ok(event)
+        self.keep(event, batch);
+        Ok(())
     }
 
-    fn order(&mut self, rules: &Rules, item: &mut Fields, batch: &mut Batch) -> Result<Event, Rejection> {
+    fn order(&mut self, rules: &Rules, item: &mut Fields, batch: &mut Batch) -> Result<(), Rejection> {
         let (event_id, time) = self.id_and_time(rules, batch)?;
         let session = self.optional_text(Field::SessionId, &ID_BYTES, &mut batch.arena)?;
         let customer = self.text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
@@ -246,10 +267,11 @@ impl<V: Compiled> Record<'_, V> {
         event.set_subject(order);
         event.amount = total;
         event.set_extras(items_first, batch.items.len() - items_first);
-        Ok(event)
+        self.keep(event, batch);
+        Ok(())
     }
 
-    fn payment(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+    fn payment(&mut self, rules: &Rules, batch: &mut Batch) -> Result<(), Rejection> {
         let (event_id, time) = self.id_and_time(rules, batch)?;
         let customer = self.optional_text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
         let order = self.text(Field::OrderId, &ID_BYTES, &mut batch.arena)?;
@@ -268,10 +290,11 @@ impl<V: Compiled> Record<'_, V> {
         event.set_subject(order);
         event.amount = amount;
         set_texts(&mut event, &[payment, method, failure_reason], batch);
-        Ok(event)
+        self.keep(event, batch);
+        Ok(())
     }
 
-    fn customer(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+    fn customer(&mut self, rules: &Rules, batch: &mut Batch) -> Result<(), Rejection> {
         let (event_id, time) = self.id_and_time(rules, batch)?;
         let customer = self.text(Field::CustomerId, &ID_BYTES, &mut batch.arena)?;
         let country = self.optional_text(Field::Country, &TRAIT_BYTES, &mut batch.arena)?;
@@ -279,10 +302,11 @@ impl<V: Compiled> Record<'_, V> {
         let mut event = Event::new(EventKind::Customer, time, event_id);
         event.set_customer(customer);
         set_texts(&mut event, &[country, segment], batch);
-        Ok(event)
+        self.keep(event, batch);
+        Ok(())
     }
 
-    fn product(&mut self, rules: &Rules, batch: &mut Batch) -> Result<Event, Rejection> {
+    fn product(&mut self, rules: &Rules, batch: &mut Batch) -> Result<(), Rejection> {
         let (event_id, time) = self.id_and_time(rules, batch)?;
         let product = self.text(Field::ProductId, &ID_BYTES, &mut batch.arena)?;
         let name = self.text(Field::Name, &NAME_BYTES, &mut batch.arena)?;
@@ -292,11 +316,23 @@ impl<V: Compiled> Record<'_, V> {
         event.set_subject(product);
         event.amount = price;
         set_texts(&mut event, &[name, category], batch);
-        Ok(event)
+        self.keep(event, batch);
+        Ok(())
     }
 }
 
 /// Appends the further texts of an event.
+impl<V> Record<'_, V> {
+    /// Appends the event, where nothing is wrong with it.
+    #[inline]
+    fn keep(&self, mut event: Event, batch: &mut Batch) {
+        event.offset = self.place.offset;
+        event.line_start = self.place.line.start;
+        event.line_len = self.place.line.len;
+        batch.events.push(event);
+    }
+}
+
 fn set_texts(event: &mut Event, texts: &[Text], batch: &mut Batch) {
     event.set_extras(batch.texts.len(), texts.len());
     batch.texts.extend_from_slice(texts);
@@ -350,8 +386,14 @@ impl<V: Compiled> Record<'_, V> {
             if element.kind != Kind::Object {
                 return Err(self.invalid(Found { field: Field::Items, value: element }));
             }
-            let mut record =
-                Record { vectors: self.vectors, bytes: self.bytes, tokens: None, fields: item, scratch: self.scratch };
+            let mut record = Record {
+                vectors: self.vectors,
+                bytes: self.bytes,
+                place: self.place,
+                tokens: None,
+                fields: item,
+                scratch: self.scratch,
+            };
             let item = record.item(&mut batch.arena)?;
             batch.items.push(item);
         }

@@ -71,7 +71,7 @@ impl Tokens {
             beyond_ascii |= classes.beyond_ascii;
             // The first control character that is not blank is the line's end, if the line is any good.
             let ends = classes.controls & !classes.blanks;
-            self.take(bytes, base, classes, !ends & ends.wrapping_sub(1), &mut carry)?;
+            self.take(vectors, bytes, base, classes, !ends & ends.wrapping_sub(1), &mut carry)?;
             if ends != 0 {
                 let end = base + ends.trailing_zeros() as usize;
                 let ends_well = carry.in_string & ends & ends.wrapping_neg() == 0;
@@ -88,7 +88,15 @@ impl Tokens {
     /// Takes the tokens among the `live` bytes of the block at `base`. Leaves in `carry.in_string` the whole mask where
     /// not all of them live.
     #[inline(always)]
-    fn take(&mut self, bytes: &[u8], base: usize, classes: Classes, live: u64, carry: &mut Carry) -> Option<()> {
+    fn take<V: Vectors>(
+        &mut self,
+        vectors: V,
+        bytes: &[u8],
+        base: usize,
+        classes: Classes,
+        live: u64,
+        carry: &mut Carry,
+    ) -> Option<()> {
         let (mut quotes, backslashes) = (classes.quotes & live, classes.backslashes & live);
         let mut escapes = 0;
         if (backslashes | carry.escape) != 0 {
@@ -98,7 +106,7 @@ impl Tokens {
             quotes &= !behind_them;
         }
         // From an opening quote to the byte before the closing one.
-        let in_string = prefix_xor(quotes) ^ carry.in_string;
+        let in_string = vectors.prefix_xor(quotes) ^ carry.in_string;
         let outside = live & !in_string;
         let closing = quotes & !in_string;
         let scalar = outside & !(quotes | classes.marks | classes.blanks);
@@ -180,16 +188,6 @@ fn is_escape(behind: &[u8]) -> bool {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => true,
         _ => false,
     }
-}
-
-/// For each bit whether an odd number of bits is set up to and with it.
-#[inline(always)]
-fn prefix_xor(bits: u64) -> u64 {
-    let mut sums = bits;
-    for shift in [1, 2, 4, 8, 16, 32] {
-        sums ^= sums << shift;
-    }
-    sums
 }
 
 /// A position in a line, of which [`Tokens::find`] takes no more than that many bytes.

@@ -73,12 +73,12 @@ pub(crate) struct Token {
 }
 
 /// A place among the tokens of a line.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Walker<'a> {
     /// The line, and perhaps more.
     bytes: &'a [u8],
     /// The tokens not yet passed.
-    tokens: std::slice::Iter<'a, u32>,
+    tokens: &'a [u32],
     /// The escapes not yet passed, the first of them apart; the last is [`NOWHERE`].
     escapes: &'a [u32],
     escape: u32,
@@ -97,19 +97,27 @@ impl<'a> Walker<'a> {
     }
 
     fn over(bytes: &'a [u8], tokens: &'a [u32], escapes: &'a [u32]) -> Walker<'a> {
-        Walker { bytes, tokens: tokens.iter(), escapes, escape: escapes.first().copied().unwrap_or(NOWHERE) }
+        Walker { bytes, tokens, escapes, escape: escapes.first().copied().unwrap_or(NOWHERE) }
+    }
+
+    /// Takes the place of the next token.
+    #[inline(always)]
+    fn next(&mut self) -> Option<u32> {
+        let (&next, rest) = self.tokens.split_first()?;
+        self.tokens = rest;
+        Some(next)
     }
 
     /// Takes the next token, which is no mark right behind a string.
     #[inline(always)]
     pub(crate) fn token(&mut self) -> Option<Token> {
-        let at = *self.tokens.next()? as usize;
+        let at = self.next()? as usize;
         Some(Token { at, byte: *self.bytes.get(at)? })
     }
 
     /// Whether all tokens are passed.
     pub(crate) fn is_at_end(&self) -> bool {
-        self.tokens.as_slice().is_empty()
+        self.tokens.is_empty()
     }
 
     /// Reads the members of the object whose brace was the last token, up to and with the brace that closes it. Returns
@@ -117,33 +125,58 @@ impl<'a> Walker<'a> {
     #[inline(never)]
     pub(crate) fn object(&mut self, names: &Names, fields: &mut Fields, scratch: &mut Vec<u8>) -> Option<usize> {
         fields.clear();
-        let mut token = self.token()?;
-        if token.byte == b'}' {
-            return Some(token.at + 1);
+        let first = self.token()?;
+        if first.byte == b'}' {
+            return Some(first.at + 1);
         }
-        // A copy that nobody else sees stays in registers.
-        let mut here = self.clone();
+        let mut name = first.at;
         loop {
-            let name = here.name(token)?;
-            let first = here.token()?;
-            let (value, behind);
-            if first.byte == b'"' {
-                value = here.string(first.at)?;
-                behind = here.token_behind(value)?;
+            // Most members: a name and a string, neither with escapes, and nothing blank before the marks behind them.
+            let behind = if let Some((slot, value)) = self.usual_member(names, name) {
+                fields.put(slot, value);
+                self.tokens = self.tokens.get(3..)?;
+                self.token_behind(value)?
             } else {
-                (value, here) = here.other_value(first)?;
-                behind = here.token()?;
-            }
-            fields.put(here.slot(names, name, scratch), value);
+                self.member(names, name, fields, scratch)?
+            };
             match behind.byte {
-                b',' => token = here.token()?,
-                b'}' => {
-                    *self = here;
-                    return Some(behind.at + 1);
-                }
+                b',' => name = self.token()?.at,
+                b'}' => return Some(behind.at + 1),
                 _ => return None,
             }
         }
+    }
+
+    /// The field that the member whose first quote is at `open` is, and its value, where both are strings without escapes
+    /// and the colon is right behind the name. Passes nothing.
+    #[inline(always)]
+    fn usual_member(&self, names: &Names, open: usize) -> Option<(usize, Value)> {
+        let [close, start, end] = self.tokens.first_chunk()?.map(|at| at as usize);
+        let byte = |at: usize| self.bytes.get(at).copied();
+        let is_usual = byte(open) == Some(b'"')
+            && byte(close + 1) == Some(b':')
+            && byte(start) == Some(b'"')
+            && self.escape as usize > end;
+        let block = self.bytes.get(open + 1..)?.first_chunk()?;
+        let value = Value { kind: Kind::PlainString, start, end: end + 1 };
+        is_usual.then(|| (names.slot(block, close - open - 1), value))
+    }
+
+    /// Reads any member and the token behind it.
+    #[inline(never)]
+    fn member(&mut self, names: &Names, open: usize, fields: &mut Fields, scratch: &mut Vec<u8>) -> Option<Token> {
+        let name = self.name(Token { at: open, byte: *self.bytes.get(open)? })?;
+        let first = self.token()?;
+        let (value, behind);
+        if first.byte == b'"' {
+            value = self.string(first.at)?;
+            behind = self.token_behind(value)?;
+        } else {
+            value = self.other_value(first)?;
+            behind = self.token()?;
+        }
+        fields.put(self.slot(names, name, scratch), value);
+        Some(behind)
     }
 
     /// Goes to the next element of the array whose bracket or last element was passed: its first token, or the bracket
@@ -162,7 +195,7 @@ impl<'a> Walker<'a> {
                 let end = self.object(&ITEM_NAMES, fields, scratch)?;
                 Some(Value { kind: Kind::Object, start: token.at, end })
             }
-            _ => self.clone().other_value(token).map(|(value, _)| value),
+            _ => self.other_value(token),
         }
     }
 
@@ -194,20 +227,18 @@ impl<'a> Walker<'a> {
         (self.token_behind(name)?.byte == b':').then_some(name)
     }
 
-    /// Reads the value that begins with `token` and is no string, with all it nests. Returns the walker behind it too.
-    #[inline(never)]
-    fn other_value(mut self, token: Token) -> Option<(Value, Walker<'a>)> {
-        let value = match token.byte {
-            b'{' | b'[' => self.nest(token)?,
-            _ => self.scalar(token.at)?,
-        };
-        Some((value, self))
+    /// Reads the value that begins with `token` and is no string, with all it nests.
+    fn other_value(&mut self, token: Token) -> Option<Value> {
+        match token.byte {
+            b'{' | b'[' => self.nest(token),
+            _ => self.scalar(token.at),
+        }
     }
 
     /// Reads the string whose opening quote was the last token: the next is the closing one.
     #[inline(always)]
     fn string(&mut self, start: usize) -> Option<Value> {
-        let close = *self.tokens.next()?;
+        let close = self.next()?;
         // Where there is one escape, there is seldom another; whether there is one, nobody can tell beforehand.
         let has_escape = self.escape < close;
         let kind = select_unpredictable(has_escape, Kind::EscapedString, Kind::PlainString);
