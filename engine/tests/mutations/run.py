@@ -108,13 +108,13 @@ MUTATIONS = [
     # The tokens of a line.
     Mutation(
         "a backslash forgotten where a block ends",
-        [(PARSE + "tokens.rs", "carry.escape = escapes >> 63;", "carry.escape = 0;")],
+        [(PARSE + "tokens.rs", "(self.escape, self.closing, self.scalar) = (escapes >> 63,", "(self.escape, self.closing, self.scalar) = (0,")],
         IN_PARSE,
         ["tests::tokens::strings_and_escapes_are_read_alike_wherever_a_block_ends"],
     ),
     Mutation(
         "control characters in a string let through",
-        [(PARSE + "tokens.rs", "if classes.controls & in_string & live != 0 ||", "if")],
+        [(PARSE + "tokens.rs", "if (classes.controls & in_string & live) | (escapes", "if (escapes")],
         IN_PARSE,
         ["tests::tokens::what_stands_between_tokens_must_be_blank"],
     ),

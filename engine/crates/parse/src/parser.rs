@@ -18,8 +18,8 @@ use crate::{Ends, LINE_BYTES_MAX, Rules, Slab, check_slab, parse_line, place_of,
 /// agrees with a shape byte for byte, with simple values of the right kind between, is read without a look at its
 /// syntax. Every other line goes the general way, so nothing is accepted, rejected or read otherwise.
 ///
-/// Memory is bounded, about 150 KiB however many shapes come, and four bytes a token of the line with the most: at most
-/// 768 KiB. Once shapes are learned it allocates only where a vector of the batch grows.
+/// Memory is bounded: about 150 KiB however many shapes come, and at most 512 KiB for the tokens of one line, of which
+/// common lines touch less than one. Once shapes are learned it allocates only where a vector of the batch grows.
 #[derive(Debug)]
 pub struct Parser {
     machine: Machine,

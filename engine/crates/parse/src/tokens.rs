@@ -18,10 +18,11 @@ const BLOCK: usize = 64;
 /// Greater than any position.
 pub(crate) const NOWHERE: u32 = u32::MAX;
 
-/// Tokens of one line after another, in the same memory: at most 768 KiB, for lines of brackets or escapes alone.
+/// Tokens of one line after another, in the same memory: some 256 KiB, of which common lines touch the first, and at most
+/// as much for lines of escapes alone.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
-    /// The first `count` are those of the line; room for a block's follows them.
+    /// The first `count` are those of the line.
     positions: Vec<u32>,
     count: usize,
     /// Where the backslashes that begin an escape stand, and [`NOWHERE`] behind them.
@@ -53,13 +54,14 @@ impl Tokens {
     /// there is none; `None` where it is too long, or surely no JSON in UTF-8.
     #[inline(always)]
     pub(crate) fn find<V: Vectors>(&mut self, vectors: V, bytes: &[u8]) -> Option<usize> {
-        self.count = 0;
+        if self.positions.is_empty() {
+            self.make_room();
+        }
         self.escapes.clear();
-        let mut carry = Carry::default();
-        let mut beyond_ascii = 0;
-        // One byte more than a line may have is its `\r`.
+        let Tokens { positions, escapes, .. } = self;
+        let (mut carry, mut count, mut beyond_ascii) = (Carry::default(), 0, 0);
         let mut base = 0;
-        while base <= LINE_BYTES_MAX + 1 {
+        while base < LINE_BYTES_MAX + BLOCK {
             let padded;
             let block = if let Some(block) = bytes.get(base..).and_then(<[u8]>::first_chunk) {
                 block
@@ -71,13 +73,23 @@ impl Tokens {
             beyond_ascii |= classes.beyond_ascii;
             // The first control character that is not blank is the line's end, if the line is any good.
             let ends = classes.controls & !classes.blanks;
-            self.take(vectors, bytes, base, classes, !ends & ends.wrapping_sub(1), &mut carry)?;
+            let live = !ends & ends.wrapping_sub(1);
+            let backslashes = classes.backslashes & live;
+            let behind_escapes = if (backslashes | carry.escape) == 0 {
+                0
+            } else {
+                take_escapes(escapes, bytes, base, backslashes, carry.escape)?
+            };
+            let listed = carry.list(vectors, classes, live, behind_escapes)?;
+            put(positions.get_mut(count..)?.first_chunk_mut()?, base, listed);
+            count += listed.count_ones() as usize;
             if ends != 0 {
                 let end = base + ends.trailing_zeros() as usize;
                 let ends_well = carry.in_string & ends & ends.wrapping_neg() == 0;
                 let is_line_end = bytes.get(end).is_none_or(|&byte| byte == b'\n');
                 let is_utf8 = beyond_ascii == 0 || std::str::from_utf8(&bytes[..end]).is_ok();
-                self.escapes.push(NOWHERE);
+                escapes.push(NOWHERE);
+                self.count = count;
                 return (ends_well && is_line_end && is_utf8).then_some(end);
             }
             base += BLOCK;
@@ -85,88 +97,70 @@ impl Tokens {
         None
     }
 
-    /// Takes the tokens among the `live` bytes of the block at `base`. Leaves in `carry.in_string` the whole mask where
-    /// not all of them live.
+    /// Room for the tokens of any line, once and for all; memory that is never written costs nothing.
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self) {
+        self.positions = vec![0; LINE_BYTES_MAX + 2 * BLOCK];
+    }
+}
+
+impl Carry {
+    /// Which of the `live` bytes of a block are tokens, `behind` being those that a backslash escapes. Leaves in `in_string` the
+    /// whole mask where not all of them live.
     #[inline(always)]
-    fn take<V: Vectors>(
-        &mut self,
-        vectors: V,
-        bytes: &[u8],
-        base: usize,
-        classes: Classes,
-        live: u64,
-        carry: &mut Carry,
-    ) -> Option<()> {
-        let (mut quotes, backslashes) = (classes.quotes & live, classes.backslashes & live);
-        let mut escapes = 0;
-        if (backslashes | carry.escape) != 0 {
-            let behind_them = self.take_escapes(bytes, base, backslashes, carry.escape)?;
-            escapes = backslashes & !behind_them;
-            carry.escape = escapes >> 63;
-            quotes &= !behind_them;
-        }
+    fn list<V: Vectors>(&mut self, vectors: V, classes: Classes, live: u64, behind: u64) -> Option<u64> {
+        let quotes = classes.quotes & live & !behind;
+        let escapes = classes.backslashes & live & !behind;
         // From an opening quote to the byte before the closing one.
-        let in_string = vectors.prefix_xor(quotes) ^ carry.in_string;
+        let in_string = vectors.prefix_xor(quotes) ^ self.in_string;
         let outside = live & !in_string;
         let closing = quotes & !in_string;
         let scalar = outside & !(quotes | classes.marks | classes.blanks);
-        let scalar_starts = scalar & !(scalar << 1 | carry.scalar);
-        let listed = (classes.marks & outside | scalar_starts) & !(closing << 1 | carry.closing) | quotes;
-        if classes.controls & in_string & live != 0 || escapes & !in_string != 0 {
+        let scalar_starts = scalar & !(scalar << 1 | self.scalar);
+        let listed = (classes.marks & outside | scalar_starts) & !(closing << 1 | self.closing) | quotes;
+        if (classes.controls & in_string & live) | (escapes & !in_string) != 0 {
             return None;
         }
-        carry.in_string = if live == u64::MAX { (in_string.cast_signed() >> 63).cast_unsigned() } else { in_string };
-        (carry.closing, carry.scalar) = (closing >> 63, scalar >> 63);
-        self.push(base, listed);
-        Some(())
+        self.in_string = if live == u64::MAX { (in_string.cast_signed() >> 63).cast_unsigned() } else { in_string };
+        (self.escape, self.closing, self.scalar) = (escapes >> 63, closing >> 63, scalar >> 63);
+        Some(listed)
     }
+}
 
-    /// Checks the escapes of a block and notes where they are. Returns which bytes are escaped, each by a backslash
-    /// before it; `escaped` says it of the first.
-    #[inline(never)]
-    fn take_escapes(&mut self, bytes: &[u8], base: usize, backslashes: u64, escaped: u64) -> Option<u64> {
-        let mut escaped = escaped;
-        let mut rest = backslashes & !escaped;
-        while rest != 0 {
-            let escape = rest & rest.wrapping_neg();
-            let at = base + escape.trailing_zeros() as usize;
-            if !is_escape(bytes.get(at + 1..)?) {
-                return None;
-            }
-            self.escapes.push(narrow(at));
-            escaped |= escape << 1;
-            rest &= !(escape | escape << 1);
+/// Checks the escapes of a block and notes where they are. Returns which bytes are escaped, each by a backslash before it;
+/// `behind` says it of the first.
+#[inline(never)]
+fn take_escapes(escapes: &mut Vec<u32>, bytes: &[u8], base: usize, backslashes: u64, behind: u64) -> Option<u64> {
+    let mut behind = behind;
+    let mut rest = backslashes & !behind;
+    while rest != 0 {
+        let escape = rest & rest.wrapping_neg();
+        let at = base + escape.trailing_zeros() as usize;
+        if !is_escape(bytes.get(at + 1..)?) {
+            return None;
         }
-        Some(escaped)
+        escapes.push(narrow(at));
+        behind |= escape << 1;
+        rest &= !(escape | escape << 1);
     }
+    Some(behind)
+}
 
-    /// Appends a position for each bit. Sixteen at a time are written without asking whether they are there: most blocks
-    /// have no more, and how many is anyone's guess.
-    #[inline(always)]
-    fn push(&mut self, base: usize, listed: u64) {
-        if self.positions.len() < self.count + BLOCK {
-            self.grow();
+/// Writes a position for each bit. Sixteen at a time are written without asking whether they are there: most blocks have
+/// no more, and how many is anyone's guess.
+#[inline(always)]
+fn put(room: &mut [u32; BLOCK], base: usize, listed: u64) {
+    let (base, mut rest) = (narrow(base), listed);
+    let (sixteens, _) = room.as_chunks_mut::<16>();
+    for sixteen in sixteens {
+        for place in sixteen {
+            *place = base + rest.trailing_zeros();
+            rest &= rest.wrapping_sub(1);
         }
-        let Some(room) = self.positions[self.count..].first_chunk_mut::<BLOCK>() else { return };
-        let (base, mut rest) = (narrow(base), listed);
-        let (sixteens, _) = room.as_chunks_mut::<16>();
-        for sixteen in sixteens {
-            for place in sixteen {
-                *place = base + rest.trailing_zeros();
-                rest &= rest.wrapping_sub(1);
-            }
-            if rest == 0 {
-                break;
-            }
+        if rest == 0 {
+            break;
         }
-        self.count += listed.count_ones() as usize;
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn grow(&mut self) {
-        let len = (self.positions.len() * 2).max(16 * BLOCK);
-        self.positions.resize(len, 0);
     }
 }
 
