@@ -100,6 +100,47 @@ MUTATIONS = [
         ["tests::rules::event_time_takes_rfc_3339_and_nothing_else"],
     ),
     Mutation(
+        "a minute of sixty seconds and more, in times as most programs write them",
+        [(PARSE + "time.rs", "micros >= 60 * Micros::SECOND.get()", "micros > 99 * Micros::SECOND.get()")],
+        IN_PARSE,
+        ["tests::rules::event_time_with_six_digits_of_a_fraction_is_nothing_special"],
+    ),
+    # The tokens of a line.
+    Mutation(
+        "a backslash forgotten where a block ends",
+        [(PARSE + "tokens.rs", "(self.escape, self.closing, self.scalar) = (escapes >> 63,", "(self.escape, self.closing, self.scalar) = (0,")],
+        IN_PARSE,
+        ["tests::tokens::strings_and_escapes_are_read_alike_wherever_a_block_ends"],
+    ),
+    Mutation(
+        "control characters in a string let through",
+        [(PARSE + "tokens.rs", "if (classes.controls & in_string & live) | (escapes", "if (escapes")],
+        IN_PARSE,
+        ["tests::tokens::what_stands_between_tokens_must_be_blank"],
+    ),
+    Mutation(
+        "what follows a number not looked at",
+        [(PARSE + "walk.rs", "ends.then_some(Value { kind, start, end })", "(ends || end > start).then_some(Value { kind, start, end })")],
+        IN_PARSE,
+        ["tests::tokens::what_stands_between_tokens_must_be_blank"],
+    ),
+    Mutation(
+        "names taken by their place in the table alone",
+        [(PARSE + "names.rs", "entry.slots[usize::from(differs == 0)]", "entry.slots[usize::from(differs == 0 || len > 0)]")],
+        IN_PARSE,
+        ["names::tests::names_are_found_as_by_comparing_them"],
+    ),
+    Mutation(
+        "of a name given twice the first counts",
+        [(
+            PARSE + "walk.rs",
+            "        self.present |= 1 << slot;",
+            "        if self.present & 1 << slot != 0 {\n            return;\n        }\n        self.present |= 1 << slot;",
+        )],
+        IN_PARSE,
+        ["tests::twin::the_parser_and_its_twin_read_every_line_alike"],
+    ),
+    Mutation(
         "the bound of future_event_time exclusive",
         [(
             PARSE + "record.rs",

@@ -8,9 +8,10 @@
 use engine_model::Batch;
 
 use crate::parser::Speculation;
-use crate::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Sse2};
+use crate::simd::{Portable, Vectors};
+use crate::tokens::Tokens;
 use crate::{Rules, Slab};
 
 /// Vectors the machine has.
@@ -23,7 +24,10 @@ pub(crate) enum Machine {
     #[cfg(target_arch = "x86_64")]
     Sse2(Sse2),
     /// 8 bytes at a time, four times.
-    #[cfg_attr(target_arch = "x86_64", cfg_attr(not(test), expect(dead_code, reason = "every x86-64 has better")))]
+    #[cfg_attr(
+        target_arch = "x86_64",
+        cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "every x86-64 has better"))
+    )]
     Portable,
 }
 
@@ -41,7 +45,7 @@ impl Machine {
     }
 
     /// All of them.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn all() -> Vec<Machine> {
         #[cfg(target_arch = "x86_64")]
         let mut all: Vec<Machine> =
@@ -76,7 +80,7 @@ impl Machine {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
 fn parse_avx2(
     vectors: Avx2,
     speculation: &mut Speculation,
@@ -86,4 +90,62 @@ fn parse_avx2(
     batch: &mut Batch,
 ) -> usize {
     speculation.parse(vectors, slab, rules, record_max, batch)
+}
+
+/// Vectors for which some functions are compiled apart, so that they do not crowd the loop that reads by shapes.
+pub(crate) trait Compiled: Vectors {
+    /// [`Tokens::find`] with these vectors.
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize>;
+
+    /// [`Vectors::uuid`] with these vectors.
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]>;
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Compiled for Avx2 {
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+        // SAFETY: a value of `Avx2` exists only where `Avx2::detect` has found each of the features that
+        // `find_tokens_avx2` is compiled for.
+        unsafe { find_tokens_avx2(self, tokens, bytes) }
+    }
+
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        // SAFETY: as above, for `uuid_avx2`.
+        unsafe { uuid_avx2(self, text) }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
+fn find_tokens_avx2(vectors: Avx2, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+    tokens.find(vectors, bytes)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,pclmulqdq")]
+fn uuid_avx2(vectors: Avx2, text: &[u8; 36]) -> Option<[u8; 16]> {
+    vectors.uuid(text)
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Compiled for Sse2 {
+    #[inline(never)]
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+        tokens.find(self, bytes)
+    }
+
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        self.uuid(text)
+    }
+}
+
+impl Compiled for Portable {
+    #[inline(never)]
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+        tokens.find(self, bytes)
+    }
+
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        self.uuid(text)
+    }
 }

@@ -186,7 +186,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn scalar(&mut self) -> Result<Kind, Malformed> {
+    /// Reads a string, a number, `true`, `false` or `null`.
+    pub(crate) fn scalar(&mut self) -> Result<Kind, Malformed> {
         match self.peek() {
             Some(b'"') => self.string(),
             Some(b'-' | b'0'..=b'9') => self.number(),

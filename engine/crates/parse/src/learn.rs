@@ -8,7 +8,8 @@ use std::ops::RangeInclusive;
 use engine_model::{EventKind, Field, Text};
 
 use crate::json::{Kind, Malformed, Scanner, Value};
-use crate::record::{ID_BYTES, METHOD_BYTES, NAME_BYTES, TRAIT_BYTES, item_field, record_field};
+use crate::names::{item_field, record_field};
+use crate::record::{ID_BYTES, METHOD_BYTES, NAME_BYTES, TRAIT_BYTES};
 use crate::shape::{Hole, Money, Slot};
 
 /// A stretch of literal bytes and the value that follows.

@@ -6,9 +6,10 @@
 //! `record` reads those its type asks for by the rules of the contract, with `string`, `number`, `money` and `time`
 //! for the values. Nothing else of a record is ever looked at.
 //!
-//! [`Parser`] means the same and is faster: it speculates that a line has the shape of one it has seen. `learn` takes
-//! the shape of a line that the general way has accepted, `shape` reads lines by it with the vectors of `simd`, and
-//! `dispatch` finds out which vectors the machine has. Any surprise sends the line the general way.
+//! [`Parser`] means the same and is faster. `tokens` finds the tokens of a line, whatever it is, with the vectors of
+//! `simd`, and `walk` finds the fields by them; only a line that has a fault is left to `json`, which says where. And it
+//! speculates that a line has the shape of one it has seen: `learn` takes the shape of an accepted line, `shape` reads
+//! lines by it. Any surprise sends the line the general way. `dispatch` finds out which vectors the machine has.
 
 #![deny(unsafe_code)]
 
@@ -17,6 +18,7 @@ mod json;
 mod learn;
 mod line;
 mod money;
+mod names;
 mod number;
 mod parser;
 mod record;
@@ -26,11 +28,13 @@ mod string;
 #[cfg(test)]
 mod tests;
 mod time;
+mod tokens;
+mod walk;
 
-use engine_model::{Batch, Currency, Event, EventTime, Line, Reason, RejectedLine, Rejection};
+use engine_model::{Batch, Currency, EventTime, Line, Reason, RejectedLine, Rejection};
 
 use crate::line::{Lines, RawLine};
-use crate::record::RecordReader;
+use crate::record::{Place, RecordReader};
 
 pub use crate::parser::Parser;
 pub use engine_model::LINE_BYTES_MAX;
@@ -86,44 +90,51 @@ fn check_slab(slab: Slab<'_>) {
 
 /// Makes one line an event or a rejected line of `batch`. Returns whether it is an event.
 fn parse_line(slab: Slab<'_>, raw: RawLine, rules: &Rules, reader: &mut RecordReader, batch: &mut Batch) -> bool {
-    let offset = slab.offset + raw.start as u64;
+    let before = Ends::of(batch);
+    let place = place_of(slab, raw);
+    let result = if raw.is_too_large() {
+        Err(Rejection { reason: Reason::TooLarge, field: None, at: None })
+    } else {
+        reader.read(&slab.bytes[raw.start..raw.start + raw.len], place, rules, batch)
+    };
+    settle(place, raw.length, result, before, batch)
+}
+
+/// Where a line is, as its event tells.
+fn place_of(slab: Slab<'_>, raw: RawLine) -> Place {
     let line = Line { start: narrow(raw.start), len: narrow(raw.len) };
-    match read_line(slab, raw, rules, reader, batch) {
-        Ok(mut event) => {
-            event.offset = offset;
-            event.line_start = line.start;
-            event.line_len = line.len;
-            batch.events.push(event);
-            true
-        }
-        Err(rejection) => {
-            let events_before = narrow(batch.events.len());
-            batch.rejected.push(RejectedLine { rejection, line, length: raw.length, offset, events_before });
-            false
-        }
+    Place { offset: slab.offset + raw.start as u64, line }
+}
+
+/// How far the parts of a batch go that a rejected line may have added to.
+#[derive(Clone, Copy)]
+struct Ends {
+    items: usize,
+    texts: usize,
+    arena: usize,
+}
+
+impl Ends {
+    fn of(batch: &Batch) -> Ends {
+        Ends { items: batch.items.len(), texts: batch.texts.len(), arena: batch.arena.len() }
+    }
+
+    /// Takes away what was added since.
+    fn cut(self, batch: &mut Batch) {
+        batch.items.truncate(self.items);
+        batch.texts.truncate(self.texts);
+        batch.arena.truncate(self.arena);
     }
 }
 
-/// Reads the event of one line; where there is none, leaves items, texts and arena of `batch` as they were.
-fn read_line(
-    slab: Slab<'_>,
-    raw: RawLine,
-    rules: &Rules,
-    reader: &mut RecordReader,
-    batch: &mut Batch,
-) -> Result<Event, Rejection> {
-    if raw.is_too_large() {
-        return Err(Rejection { reason: Reason::TooLarge, field: None, at: None });
-    }
-    let bytes = &slab.bytes[raw.start..raw.start + raw.len];
-    let (items, texts, arena) = (batch.items.len(), batch.texts.len(), batch.arena.len());
-    let result = reader.read(bytes, rules, batch);
-    if result.is_err() {
-        batch.items.truncate(items);
-        batch.texts.truncate(texts);
-        batch.arena.truncate(arena);
-    }
-    result
+/// Of a rejected line leaves nothing in `batch` but that it is. Returns whether the line is an event.
+fn settle(place: Place, length: u64, result: Result<(), Rejection>, before: Ends, batch: &mut Batch) -> bool {
+    let Err(rejection) = result else { return true };
+    before.cut(batch);
+    let events_before = narrow(batch.events.len());
+    let Place { offset, line } = place;
+    batch.rejected.push(RejectedLine { rejection, line, length, offset, events_before });
+    false
 }
 
 /// A place in the slab or a count of the batch as the batch keeps it.

@@ -15,6 +15,7 @@ use engine_model::{Batch, Cents, Currency, Event, EventKind, EventTime, Item, Mi
 use crate::json::Scanner;
 use crate::learn::{Step, Steps};
 use crate::money::UNITS_MAX;
+use crate::number::eight_digits;
 use crate::record::{ITEM_COUNT_MAX, QUANTITIES};
 use crate::simd::Vectors;
 use crate::string::plain_len;
@@ -655,20 +656,4 @@ impl<V: Vectors> Place<'_, V> {
         let mut scanner = Scanner::new(self.bytes, self.at);
         scanner.number().is_ok().then(|| scanner.at())
     }
-}
-
-/// The value of eight digits, the first in the lowest byte; `None` where one is none.
-#[inline(always)]
-fn eight_digits(text: u64) -> Option<i64> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let values = text ^ (ONES * 0x30);
-    // A digit's value has no high nibble, and gets none by adding six.
-    if (values | values.wrapping_add(ONES * 6)) & (ONES * 0xF0) != 0 {
-        return None;
-    }
-    // Pairs, then fours, then all eight: each product puts the sum of two neighbours into the upper of the two.
-    let pairs = (values * 10 + (values >> 8)) & 0x00FF_00FF_00FF_00FF;
-    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_FFFF_0000_FFFF;
-    let all = (fours * 10_000 + (fours >> 32)) & 0xFFFF_FFFF;
-    i64::try_from(all).ok()
 }

@@ -1,5 +1,6 @@
 //! Blocks of 32 bytes at once: which are special in a JSON string, which differ from another block, and the value of a
-//! UUID's digits. Three implementations with one meaning; the caller is compiled once for each.
+//! UUID's digits; and of 64, by what they are to JSON. Three implementations with one meaning; the caller is compiled
+//! once for each.
 
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for the vectors of its caller")]
 #![cfg_attr(
@@ -17,6 +18,36 @@ pub(crate) trait Vectors: Copy {
 
     /// The bytes of a canonical lower-case UUID; `None` where it is none.
     fn uuid(self, text: &[u8; 36]) -> Option<[u8; 16]>;
+
+    /// What each byte of a block is to JSON.
+    fn classes(self, block: &[u8; 64]) -> Classes;
+
+    /// For each bit whether an odd number of bits is set up to and with it.
+    #[inline(always)]
+    fn prefix_xor(self, bits: u64) -> u64 {
+        let mut sums = bits;
+        for shift in [1, 2, 4, 8, 16, 32] {
+            sums ^= sums << shift;
+        }
+        sums
+    }
+}
+
+/// A bit for each of 64 bytes that is of a class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Classes {
+    /// `"`.
+    pub(crate) quotes: u64,
+    /// `\`.
+    pub(crate) backslashes: u64,
+    /// Space, tab and carriage return.
+    pub(crate) blanks: u64,
+    /// Below 0x20.
+    pub(crate) controls: u64,
+    /// `{`, `}`, `[`, `]`, `:` and `,`; also the control characters 0x0C and 0x1A, which nobody needs apart from them.
+    pub(crate) marks: u64,
+    /// Not ASCII.
+    pub(crate) beyond_ascii: u64,
 }
 
 /// Ordinary registers of eight bytes: every machine has them.
@@ -82,7 +113,50 @@ fn hex_word(word: u64) -> Option<u32> {
     Some(value)
 }
 
+/// The classes of every byte, a bit for each in the order of the fields of [`Classes`].
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0u8;
+    loop {
+        let class = [
+            byte == b'"',
+            byte == b'\\',
+            byte == b' ' || byte == b'\t' || byte == b'\r',
+            byte < 0x20,
+            matches!(byte, b'{' | b'}' | b'[' | b']' | b':' | b',' | 0x0C | 0x1A),
+            !byte.is_ascii(),
+        ];
+        let mut bit = 0;
+        while bit < class.len() {
+            classes[byte as usize] |= (class[bit] as u8) << bit;
+            bit += 1;
+        }
+        if byte == u8::MAX {
+            break;
+        }
+        byte += 1;
+    }
+    classes
+};
+
 impl Vectors for Portable {
+    #[inline(always)]
+    fn classes(self, block: &[u8; 64]) -> Classes {
+        let mut bits = [0; 6];
+        for (index, bytes) in block.chunks_exact(8).enumerate() {
+            let mut eight = [0; 8];
+            for (class, &byte) in eight.iter_mut().zip(bytes) {
+                *class = CLASSES[usize::from(byte)];
+            }
+            let eight = u64::from_le_bytes(eight);
+            for (bit, bits) in bits.iter_mut().enumerate() {
+                *bits |= u64::from(high_bits(eight << (7 - bit))) << (index * 8);
+            }
+        }
+        let [quotes, backslashes, blanks, controls, marks, beyond_ascii] = bits;
+        Classes { quotes, backslashes, blanks, controls, marks, beyond_ascii }
+    }
+
     #[inline(always)]
     fn special(self, block: &[u8; 32]) -> u32 {
         let mut bits = 0;
@@ -126,20 +200,21 @@ pub(crate) use x86::{Avx2, Sse2};
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{
-        __m128i, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8,
-        _mm_storeu_si128, _mm256_add_epi8, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8,
-        _mm256_cmpgt_epi8, _mm256_loadu_si256, _mm256_maddubs_epi16, _mm256_movemask_epi8, _mm256_or_si256,
+        __m128i, _mm_clmulepi64_si128, _mm_cmpeq_epi8, _mm_cmplt_epi8, _mm_cvtsi128_si64, _mm_loadu_si128,
+        _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_set_epi64x, _mm_set1_epi8, _mm_storeu_si128,
+        _mm256_add_epi8, _mm256_and_si256, _mm256_castsi256_si128, _mm256_cmpeq_epi8, _mm256_cmpgt_epi8,
+        _mm256_loadu_si256, _mm256_maddubs_epi16, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_or_si256,
         _mm256_packus_epi16, _mm256_permute4x64_epi64, _mm256_set_epi64x, _mm256_set1_epi8, _mm256_set1_epi16,
         _mm256_setr_epi8, _mm256_shuffle_epi8,
     };
 
-    use super::{Portable, Vectors, uuid_digits};
+    use super::{Classes, Portable, Vectors, uuid_digits};
 
     /// What every x86-64 has.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Sse2;
 
-    /// Proof that the machine has AVX2.
+    /// Proof that the machine has AVX2 and what comes with it.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Avx2(());
 
@@ -150,7 +225,8 @@ mod x86 {
                 && is_x86_feature_detected!("bmi1")
                 && is_x86_feature_detected!("bmi2")
                 && is_x86_feature_detected!("popcnt")
-                && is_x86_feature_detected!("lzcnt");
+                && is_x86_feature_detected!("lzcnt")
+                && is_x86_feature_detected!("pclmulqdq");
             has_all.then_some(Avx2(()))
         }
     }
@@ -162,7 +238,123 @@ mod x86 {
         unsafe { [_mm_loadu_si128(block.as_ptr().cast()), _mm_loadu_si128(block.as_ptr().add(16).cast())] }
     }
 
+    /// The masks of a quarter or a half of a block, to stand at its place in those of the block.
+    #[inline(always)]
+    fn masks(bits: [u32; 6], shift: u32) -> Classes {
+        let [quotes, backslashes, blanks, controls, marks, beyond_ascii] = bits;
+        Classes {
+            quotes: u64::from(quotes) << shift,
+            backslashes: u64::from(backslashes) << shift,
+            blanks: u64::from(blanks) << shift,
+            controls: u64::from(controls) << shift,
+            marks: u64::from(marks) << shift,
+            beyond_ascii: u64::from(beyond_ascii) << shift,
+        }
+    }
+
+    /// The masks of parts side by side.
+    #[inline(always)]
+    fn join(part: Classes, other: Classes) -> Classes {
+        Classes {
+            quotes: part.quotes | other.quotes,
+            backslashes: part.backslashes | other.backslashes,
+            blanks: part.blanks | other.blanks,
+            controls: part.controls | other.controls,
+            marks: part.marks | other.marks,
+            beyond_ascii: part.beyond_ascii | other.beyond_ascii,
+        }
+    }
+
+    #[inline(always)]
+    fn mask(marks: __m128i) -> u32 {
+        // SAFETY: no memory is touched; every x86-64 has SSE2.
+        unsafe { _mm_movemask_epi8(marks).cast_unsigned() }
+    }
+
+    #[inline(always)]
+    fn equal(bytes: __m128i, byte: u8) -> __m128i {
+        // SAFETY: no memory is touched; every x86-64 has SSE2.
+        unsafe { _mm_cmpeq_epi8(bytes, _mm_set1_epi8(byte.cast_signed())) }
+    }
+
+    #[inline(always)]
+    fn either(marks: __m128i, other: __m128i) -> __m128i {
+        // SAFETY: no memory is touched; every x86-64 has SSE2.
+        unsafe { _mm_or_si128(marks, other) }
+    }
+
+    impl Sse2 {
+        /// The classes of 16 bytes.
+        #[inline(always)]
+        fn classes_of_16(bytes: __m128i, shift: u32) -> Classes {
+            // SAFETY: no memory is touched; every x86-64 has SSE2.
+            let (lower, least) =
+                unsafe { (_mm_or_si128(bytes, _mm_set1_epi8(0x20)), _mm_min_epu8(bytes, _mm_set1_epi8(0x1F))) };
+            // SAFETY: no memory is touched; every x86-64 has SSE2.
+            let controls = unsafe { _mm_cmpeq_epi8(bytes, least) };
+            let blanks = either(either(equal(bytes, b' '), equal(bytes, b'\t')), equal(bytes, b'\r'));
+            // With bit 5 set, as in `{`, `}`, `:` and `,`: of the brackets both kinds become one.
+            let brackets = either(equal(lower, b'{'), equal(lower, b'}'));
+            let marks = either(brackets, either(equal(lower, b':'), equal(lower, b',')));
+            let strings = [mask(equal(bytes, b'"')), mask(equal(bytes, b'\\'))];
+            masks([strings[0], strings[1], mask(blanks), mask(controls), mask(marks), mask(bytes)], shift)
+        }
+    }
+
+    impl Avx2 {
+        /// The classes of 32 bytes.
+        #[inline(always)]
+        fn classes_of_32(_proof: Avx2, block: &[u8; 32], shift: u32) -> Classes {
+            // SAFETY: the load, which needs no alignment, is of the 32 bytes of `block`; an `Avx2` proves AVX2.
+            unsafe {
+                let bytes = _mm256_loadu_si256(block.as_ptr().cast());
+                // For each low nibble the one byte of the class that has it, or one that has another.
+                #[rustfmt::skip]
+                let blanks = _mm256_setr_epi8(
+                    0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0x09, 0, 0, 0, 0x0D, 0, 0,
+                    0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0x09, 0, 0, 0, 0x0D, 0, 0,
+                );
+                // With bit 5 set, as in `{`, `}`, `:` and `,`: of the brackets both kinds become one.
+                #[rustfmt::skip]
+                let marks = _mm256_setr_epi8(
+                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3A, 0x7B, 0x2C, 0x7D, 0, 0,
+                    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x3A, 0x7B, 0x2C, 0x7D, 0, 0,
+                );
+                let quotes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+                let backslashes = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
+                let blanks = _mm256_cmpeq_epi8(bytes, _mm256_shuffle_epi8(blanks, bytes));
+                let controls = _mm256_cmpeq_epi8(bytes, _mm256_min_epu8(bytes, _mm256_set1_epi8(0x1F)));
+                let lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+                let marks = _mm256_cmpeq_epi8(lower, _mm256_shuffle_epi8(marks, bytes));
+                let bits = [
+                    _mm256_movemask_epi8(quotes).cast_unsigned(),
+                    _mm256_movemask_epi8(backslashes).cast_unsigned(),
+                    _mm256_movemask_epi8(blanks).cast_unsigned(),
+                    _mm256_movemask_epi8(controls).cast_unsigned(),
+                    _mm256_movemask_epi8(marks).cast_unsigned(),
+                    _mm256_movemask_epi8(bytes).cast_unsigned(),
+                ];
+                masks(bits, shift)
+            }
+        }
+    }
+
+    /// The two halves of a block of 64 bytes.
+    #[inline(always)]
+    fn half_blocks(block: &[u8; 64]) -> (&[u8; 32], &[u8; 32]) {
+        let (first, second) = block.split_at(32);
+        (first.try_into().expect("32 bytes"), second.try_into().expect("32 bytes"))
+    }
+
     impl Vectors for Sse2 {
+        #[inline(always)]
+        fn classes(self, block: &[u8; 64]) -> Classes {
+            let (first, second) = half_blocks(block);
+            let ([a, b], [c, d]) = (halves(first), halves(second));
+            let low = join(Sse2::classes_of_16(a, 0), Sse2::classes_of_16(b, 16));
+            join(low, join(Sse2::classes_of_16(c, 32), Sse2::classes_of_16(d, 48)))
+        }
+
         #[inline(always)]
         fn special(self, block: &[u8; 32]) -> u32 {
             let [low, high] = halves(block).map(|half| {
@@ -202,6 +394,22 @@ mod x86 {
     }
 
     impl Vectors for Avx2 {
+        #[inline(always)]
+        fn prefix_xor(self, bits: u64) -> u64 {
+            // SAFETY: no memory is touched; `self` proves that there is a multiplication without carries, here by all
+            // ones: each bit of the product is the sum without carries of the bits up to it.
+            unsafe {
+                let bits = _mm_set_epi64x(0, bits.cast_signed());
+                _mm_cvtsi128_si64(_mm_clmulepi64_si128::<0>(bits, _mm_set1_epi8(-1))).cast_unsigned()
+            }
+        }
+
+        #[inline(always)]
+        fn classes(self, block: &[u8; 64]) -> Classes {
+            let (first, second) = half_blocks(block);
+            join(Avx2::classes_of_32(self, first, 0), Avx2::classes_of_32(self, second, 32))
+        }
+
         #[inline(always)]
         fn special(self, block: &[u8; 32]) -> u32 {
             // SAFETY: the load, which needs no alignment, is of the 32 bytes of `block`; `self` proves AVX2.
@@ -260,6 +468,62 @@ mod x86 {
                 let mut bytes = [0; 16];
                 _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm256_castsi256_si128(packed));
                 Some(bytes)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the masks say, by the words of their comments.
+    fn classes_slowly(block: &[u8; 64]) -> Classes {
+        let mask = |is: fn(u8) -> bool| {
+            block.iter().enumerate().fold(0, |mask, (index, &byte)| mask | u64::from(is(byte)) << index)
+        };
+        Classes {
+            quotes: mask(|byte| byte == b'"'),
+            backslashes: mask(|byte| byte == b'\\'),
+            blanks: mask(|byte| matches!(byte, b' ' | b'\t' | b'\r')),
+            controls: mask(|byte| byte < 0x20),
+            marks: mask(|byte| b"{}[]:,\x0C\x1A".contains(&byte)),
+            beyond_ascii: mask(|byte| byte >= 0x80),
+        }
+    }
+
+    #[test]
+    fn sums_without_carries_are_the_same_to_all() {
+        let mut bits = 1u64;
+        for _ in 0..10_000 {
+            bits = bits.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1).rotate_left(17);
+            let slowly = (0..64).fold(0, |sums, at| {
+                let ones = (bits << (63 - at)).count_ones();
+                sums | u64::from(ones % 2) << at
+            });
+            assert_eq!(Portable.prefix_xor(bits), slowly);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(avx2) = Avx2::detect() {
+                assert_eq!(avx2.prefix_xor(bits), slowly);
+            }
+        }
+    }
+
+    #[test]
+    fn every_byte_is_of_the_same_classes_to_all_vectors_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for (index, others) in (0..64).flat_map(|index| [b' ', b'"', b'a', 0xFF].map(|others| (index, others))) {
+                let mut block = [others; 64];
+                block[index] = byte;
+                let expected = classes_slowly(&block);
+                assert_eq!(Portable.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
+                #[cfg(target_arch = "x86_64")]
+                {
+                    assert_eq!(Sse2.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
+                    if let Some(avx2) = Avx2::detect() {
+                        assert_eq!(avx2.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
+                    }
+                }
             }
         }
     }

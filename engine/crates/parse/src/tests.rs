@@ -2,7 +2,7 @@
 //!
 //! `rules` goes through the contract's table case by case; `twin` is a second reader of records, slow and made of other
 //! parts (`serde_json`, `jiff`), which must agree with the parser on every line that `generate` thinks of; `slabs` is
-//! about lines, slabs and batches. Every line of `rules` is also given to the twin. `differential` compares the parser
+//! about lines, slabs and batches, `tokens` about what is nearly JSON. Every line of `rules` is also given to the twin. `differential` compares the parser
 //! that speculates with the one that does not, with the vectors of each machine; everything the other tests parse goes
 //! through that too.
 
@@ -11,6 +11,7 @@ mod generate;
 mod rules;
 mod shapes;
 mod slabs;
+mod tokens;
 mod twin;
 
 use engine_model::{Batch, Currency, Event, EventKind, EventTime, Field, Reason, Text};

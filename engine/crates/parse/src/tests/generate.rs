@@ -337,3 +337,56 @@ fn arb_byte_edit() -> impl Strategy<Value = ByteEdit> {
         any::<Index>().prop_map(ByteEdit::Delete),
     ]
 }
+
+/// Pieces of JSON one after another, where the value of a valid record stands or where a whole line does; never with a
+/// newline.
+pub(super) fn arb_soup() -> impl Strategy<Value = String> {
+    const PIECES: [&str; 36] = [
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\"",
+        "\\",
+        "\"\"",
+        "\"a\"",
+        "\"a\":",
+        "\"\\u00e9\"",
+        "\"\\\\\"",
+        "\"\\\"\"",
+        "\\\"",
+        "\\u12",
+        "\"\\ud800\"",
+        " ",
+        "\t",
+        "\r",
+        "\u{c}",
+        "\u{1a}",
+        "\u{7f}",
+        "0",
+        "-1.5e3",
+        "01",
+        "1.",
+        "true",
+        "nul",
+        "null",
+        "[]",
+        "{}",
+        "\"event_type\":\"order\"",
+        "é",
+        "[1,\"b\",{\"c\":null}]",
+        "\"é\"",
+    ];
+    let pieces = prop_oneof![2 => vec(select(&PIECES[..]), 1..3), 1 => vec(select(&PIECES[..]), 0..12)];
+    (pieces, 0..70usize, 0..4usize).prop_map(|(pieces, spaces, frame)| {
+        let soup = pieces.concat();
+        match frame {
+            0 => soup,
+            1 => format!("[{:spaces$}{soup}]", ""),
+            2 => click().line().replacen('{', &format!("{{\"x\":{:spaces$}{soup},", ""), 1),
+            _ => click().with("x", &soup).line(),
+        }
+    })
+}

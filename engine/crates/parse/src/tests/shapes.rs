@@ -10,7 +10,6 @@ use proptest::prelude::*;
 use sim::{Bound, Shares, Simulator};
 
 use super::{Plain, RULES, click, customer, generate, order, payment, plain, product};
-use crate::dispatch::Machine;
 use crate::{Batch, Parser, Rules, Slab, parse};
 
 /// Everything a batch says of its records.
@@ -35,7 +34,7 @@ fn said(consumed: usize, batch: &Batch) -> Said {
 }
 
 fn parsers() -> Vec<Parser> {
-    Machine::all().into_iter().map(Parser::with_machine).collect()
+    Parser::of_every_kind().0
 }
 
 /// Gives `slab` to the general path and to every parser, at most `record_max` records at a time.
