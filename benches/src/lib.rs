@@ -3,7 +3,9 @@
 #![forbid(unsafe_code)]
 
 pub mod corpus;
+pub mod made;
 pub mod messy;
 pub mod path;
 pub mod plain;
+pub mod ring;
 pub mod rivals;

@@ -4,6 +4,7 @@
 
 use benches::{corpus, path};
 use engine_model::{Batch, PartitionId, Semantics, Watermark};
+use engine_parse::Parser;
 use engine_window::{Arrival, Progress, Shard};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -18,12 +19,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut batches = corpus::structs(&config, corpus::BATCH_RECORDS)?;
     for _ in 0..rounds {
         match work.as_str() {
-            "parse" => path::for_each_batch(&lines, corpus::BATCH_RECORDS, &mut Batch::default(), |batch| {
-                std::hint::black_box(batch);
-            }),
+            "parse" => path::for_each_batch(
+                &mut Parser::new(),
+                &lines,
+                corpus::BATCH_RECORDS,
+                &mut Batch::default(),
+                |batch| {
+                    std::hint::black_box(batch);
+                },
+            ),
             "aggregate" => aggregate(&mut batches, &semantics),
             "whole" => {
-                std::hint::black_box(path::run_json(&lines, &semantics, path::Switches::default()));
+                std::hint::black_box(path::run(path::Input::Lines(&lines), &semantics, path::Switches::default()));
             }
             other => return Err(format!("unknown work {other:?}; expected parse, aggregate or whole").into()),
         }

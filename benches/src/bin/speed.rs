@@ -5,9 +5,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use benches::path::{Run, Switches};
+use benches::path::{Input, Run, Switches, Threads};
 use benches::{corpus, path, plain, rivals};
 use engine_model::{Batch, Semantics};
+use engine_parse::Parser;
 
 const PAIRS: usize = 5;
 
@@ -56,7 +57,7 @@ fn measure(lines: u64) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
     let config = corpus::speed_config(lines);
     let switches = Switches::default();
     let text = corpus::lines(&config)?;
-    let expected = path::run_json(&text, &semantics, switches);
+    let expected = path::run(Input::Lines(&text), &semantics, switches);
     check(&expected, &expected, lines)?;
     let split = || assert_eq!(black_box(corpus::newline_split(&text)), lines);
     let mut rows = Vec::new();
@@ -76,11 +77,12 @@ fn measure(lines: u64) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
     let mut two = row("whole path, two cores", "JSON in memory", "newline split", bar);
     for pair in 0..PAIRS {
         one.controls[pair] = seconds(split).0;
-        let (time, run) = seconds(|| path::run_json(&text, &semantics, switches));
+        let (time, run) = seconds(|| path::run(Input::Lines(&text), &semantics, switches));
         one.ours[pair] = time;
         check(&run, &expected, lines)?;
         two.controls[pair] = seconds(split).0;
-        let (time, run) = seconds(|| path::run_json_two_cores(&text, &semantics, switches));
+        let (time, run) =
+            seconds(|| path::run(Input::Lines(&text), &semantics, Switches { threads: Threads::Piped, ..switches }));
         two.ours[pair] = time;
         check(&run, &expected, lines)?;
     }
@@ -97,7 +99,7 @@ fn measure(lines: u64) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
         if counts.events != lines - expected.ledger.rejected_total() || counts.late != expected.ledger.late {
             return Err(format!("the control counted {counts:?}, the ledger says {:?}", expected.ledger).into());
         }
-        let (time, run) = seconds(|| path::run_structs(&mut batches, &semantics, switches));
+        let (time, run) = seconds(|| path::run(Input::Structs(&mut batches), &semantics, switches));
         structs.ours[pair] = time;
         check(&run, &expected, lines)?;
     }
@@ -106,15 +108,15 @@ fn measure(lines: u64) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
 
     let config = corpus::speed_config(lines.min(2_000_000));
     let (text, count) = (corpus::messy_lines(&config)?, lines.min(2_000_000));
-    let clean = path::run_json(&corpus::lines(&config)?, &semantics, switches);
-    check(&path::run_json(&text, &semantics, switches), &clean, count)?;
+    let clean = path::run(Input::Lines(&corpus::lines(&config)?), &semantics, switches);
+    check(&path::run(Input::Lines(&text), &semantics, switches), &clean, count)?;
     let bar = Bar::Rates { least: 1.0, aim: 2.0 };
     let mut messy = Row { records: count, ..row("parse", "messy JSON in memory", "sonic-rs typed", bar) };
     for pair in 0..PAIRS {
         messy.controls[pair] = seconds(|| black_box(rivals::sonic(&text))).0;
         let mut parsed = 0;
         messy.ours[pair] = seconds(|| {
-            path::for_each_batch(&text, corpus::BATCH_RECORDS, &mut Batch::default(), |batch| {
+            path::for_each_batch(&mut Parser::new(), &text, corpus::BATCH_RECORDS, &mut Batch::default(), |batch| {
                 parsed += black_box(batch).record_count() as u64;
             });
         })
