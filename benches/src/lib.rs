@@ -7,5 +7,8 @@ pub mod made;
 pub mod messy;
 pub mod path;
 pub mod plain;
+pub mod report;
 pub mod ring;
 pub mod rivals;
+pub mod state;
+pub mod ysb;
