@@ -60,6 +60,8 @@ pub enum Threads {
 pub enum Parsing {
     /// As the engine does.
     Shapes,
+    /// By shapes, but without vectors: 8 bytes at a time.
+    Portable,
     /// Every line goes the general way.
     General,
 }
@@ -70,6 +72,7 @@ impl Parsing {
     pub fn parser(self) -> Parser {
         match self {
             Parsing::Shapes => Parser::new(),
+            Parsing::Portable => Parser::portable(),
             Parsing::General => Parser::general_only(),
         }
     }
@@ -86,6 +89,8 @@ pub struct Switches {
     pub parsing: Parsing,
     /// Whether a shard fetches what the events of a batch need before it takes them in.
     pub looks_ahead: bool,
+    /// Whether the tables of a new window have the room that the last one needed.
+    pub makes_room: bool,
     /// Whether all rows are hashed: for checking, not for timing.
     pub fingerprint: bool,
 }
@@ -97,6 +102,7 @@ impl Default for Switches {
             threads: Threads::Fused,
             parsing: Parsing::Shapes,
             looks_ahead: true,
+            makes_room: true,
             fingerprint: false,
         }
     }
@@ -131,6 +137,10 @@ fn ingest_one_by_one(shard: &mut Shard, batch: &Batch) {
 }
 
 impl Switches {
+    fn shard(&self, semantics: &Semantics) -> Shard {
+        if self.makes_room { Shard::new(semantics) } else { Shard::without_room(semantics) }
+    }
+
     #[inline]
     fn ingest(&self, shard: &mut Shard, batch: &Batch) {
         if self.looks_ahead {
@@ -310,7 +320,7 @@ impl Fused {
         Fused {
             switches,
             progress: Progress::new(PartitionId(0), semantics),
-            shard: Shard::new(semantics),
+            shard: switches.shard(semantics),
             observed: Vec::new(),
             closing: Closing::new(semantics, switches),
             turn: WindowTurn { semantics: semantics.clone(), next: EventTime::EPOCH },
@@ -520,7 +530,7 @@ fn run_shard(
     mut give_back: Producer<Batch>,
     mut reports: Producer<Report>,
 ) {
-    let mut shard = Shard::new(semantics);
+    let mut shard = switches.shard(semantics);
     while let Some(message) = receive(&mut rx) {
         match message {
             ToShard::Events(batch) => {
@@ -629,6 +639,8 @@ mod tests {
             ("as the engine", switches),
             ("small batches", Switches { batch_records: 7, ..switches }),
             ("no look ahead", Switches { looks_ahead: false, ..switches }),
+            ("no room made", Switches { makes_room: false, ..switches }),
+            ("no vectors", Switches { parsing: Parsing::Portable, ..switches }),
             ("general way", Switches { parsing: Parsing::General, ..switches }),
             ("two threads", Switches { threads: Threads::Piped, ..switches }),
             ("one routed shard", Switches { threads: Threads::Routed { shards: 1, shard_of }, ..switches }),

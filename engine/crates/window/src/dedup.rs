@@ -50,11 +50,13 @@ pub(crate) struct Dedup {
     base: Grain,
     current: Generation,
     previous: Generation,
+    /// Whether a new generation gets the room that the last one needed.
+    pub(crate) makes_room: bool,
 }
 
 impl Dedup {
     pub(crate) fn new(base: Grain) -> Dedup {
-        Dedup { base, current: Generation::default(), previous: Generation::default() }
+        Dedup { base, current: Generation::default(), previous: Generation::default(), makes_room: true }
     }
 
     /// Remembers that `id` is accepted into `window`, unless it is a duplicate: accepted before into a window that ends
@@ -101,7 +103,9 @@ impl Dedup {
         if is_over(last) || (is_over(first) && self.previous.span.is_none()) {
             // The next one will be like this one, so its table need not grow.
             let mut next = Generation::default();
-            next.windows.reserve(self.current.windows.len());
+            if self.makes_room {
+                next.windows.reserve(self.current.windows.len());
+            }
             let full = std::mem::replace(&mut self.current, next);
             if !is_over(last) {
                 self.previous = full;
