@@ -6,7 +6,7 @@ use std::time::Duration;
 use benches::made::{self, Vary};
 use benches::path::{self, Parsing};
 use benches::{corpus, ring, rivals};
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use engine_model::{Batch, EventKind, Semantics, Watermark, WindowId};
 use engine_source::{LineLimits, LineReader};
 use engine_window::{GoldRows, Merger, Shard, WindowPartial};
@@ -128,6 +128,7 @@ fn ingest(shard: &mut Shard, batches: &[Batch]) {
 fn dedup(c: &mut Criterion) {
     let mut group = c.benchmark_group("dedup");
     group.sample_size(10);
+    group.sampling_mode(SamplingMode::Flat);
     for (name, count) in [("in_cache", IN_CACHE), ("out_of_cache", OUT_OF_CACHE)] {
         let before = made::views_of_window(0, count, corpus::BATCH_RECORDS, Vary::NOTHING);
         let batches = made::views_of_window(1, count, corpus::BATCH_RECORDS, Vary::NOTHING);
@@ -154,6 +155,7 @@ type Choice = fn(EventKind) -> bool;
 fn window(c: &mut Criterion) {
     let mut group = c.benchmark_group("window");
     group.sample_size(10);
+    group.sampling_mode(SamplingMode::Flat);
     let varied = [
         ("views_one_session", IN_CACHE, Vary { sessions: 1, customers: 1, products: 1 }),
         ("views_in_cache", IN_CACHE, Vary { sessions: 2_048, customers: 1_024, products: 512 }),
@@ -215,6 +217,7 @@ fn close(c: &mut Criterion) {
     let semantics = Semantics::default();
     let mut group = c.benchmark_group("close");
     group.sample_size(10);
+    group.sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Elements(WINDOW_EVENTS as u64));
     let batches = made::views(WINDOW_EVENTS, corpus::BATCH_RECORDS, SHOP);
     group.bench_function("pause_of_the_shard", |b| {

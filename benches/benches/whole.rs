@@ -10,7 +10,9 @@ use std::time::Duration;
 use benches::path::{self, Input, Run, Switches, Threads};
 use benches::{corpus, plain};
 use criterion::measurement::WallTime;
-use criterion::{BatchSize, BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use engine::{Inputs, RunConfig, Status};
 use engine_model::{Batch, Micros, Semantics};
 
@@ -57,6 +59,7 @@ fn vary(group: &mut BenchmarkGroup<'_, WallTime>, mut run: impl FnMut(Switches) 
 fn structs(c: &mut Criterion) {
     let semantics = Semantics::default();
     let mut group = c.benchmark_group("whole/structs");
+    group.sampling_mode(SamplingMode::Flat);
     for delayed in DELAYED {
         let mut batches = corpus::structs(&config(delayed), corpus::BATCH_RECORDS).expect("the configuration holds");
         let events: u64 = batches.iter().map(|batch| batch.events.len() as u64).sum();
@@ -86,6 +89,7 @@ fn structs(c: &mut Criterion) {
 fn json_in_memory(c: &mut Criterion) {
     let semantics = Semantics::default();
     let mut group = c.benchmark_group("whole/json_in_memory");
+    group.sampling_mode(SamplingMode::Flat);
     for delayed in DELAYED {
         let lines = corpus::lines(&config(delayed)).expect("the configuration holds");
         group.throughput(Throughput::ElementsAndBytes { elements: LINES, bytes: lines.len() as u64 });
@@ -105,6 +109,7 @@ fn json_from_disk(c: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder to write in");
     let file = folder.path().join("lines.jsonl");
     let mut group = c.benchmark_group("whole/json_from_disk");
+    group.sampling_mode(SamplingMode::Flat);
     for delayed in DELAYED {
         let lines = corpus::lines(&config(delayed)).expect("the configuration holds");
         std::fs::write(&file, &lines).expect("the folder can be written to");
@@ -166,7 +171,7 @@ fn engine_run(file: &Path, lake: &Path, shards: usize) {
 /// Short: what matters are ratios within one run.
 fn bounded() -> Criterion {
     let short = Criterion::default().warm_up_time(Duration::from_millis(300));
-    short.measurement_time(Duration::from_millis(1_500)).sample_size(10)
+    short.measurement_time(Duration::from_secs(1)).sample_size(10)
 }
 
 criterion_group! {
