@@ -24,7 +24,7 @@ const OUT_OF_CACHE: usize = 1_000_000;
 const WINDOW_EVENTS: usize = 200_000;
 
 /// Sessions, customers and products of such a window.
-const SHOP: Vary = Vary { sessions: 80_000, customers: 40_000, products: 5_000 };
+const SHOP: Vary = Vary { sessions: 80_000, customers: 40_000, products: 5_000, ..Vary::NOTHING };
 
 fn throughput(lines: &[u8]) -> Throughput {
     Throughput::ElementsAndBytes { elements: corpus::newline_split(lines), bytes: lines.len() as u64 }
@@ -157,9 +157,13 @@ fn window(c: &mut Criterion) {
     group.sample_size(10);
     group.sampling_mode(SamplingMode::Flat);
     let varied = [
-        ("views_one_session", IN_CACHE, Vary { sessions: 1, customers: 1, products: 1 }),
-        ("views_in_cache", IN_CACHE, Vary { sessions: 2_048, customers: 1_024, products: 512 }),
-        ("views_out_of_cache", OUT_OF_CACHE, Vary { sessions: 400_000, customers: 200_000, products: 5_000 }),
+        ("views_one_session", IN_CACHE, Vary { sessions: 1, customers: 1, products: 1, ..Vary::NOTHING }),
+        ("views_in_cache", IN_CACHE, Vary { sessions: 2_048, customers: 1_024, products: 512, ..Vary::NOTHING }),
+        (
+            "views_out_of_cache",
+            OUT_OF_CACHE,
+            Vary { sessions: 400_000, customers: 200_000, products: 5_000, ..Vary::NOTHING },
+        ),
     ];
     for (name, count, vary) in varied {
         let before = made::views_of_window(0, count, corpus::BATCH_RECORDS, vary);

@@ -1,10 +1,12 @@
-//! Events made to vary one thing at a time. Every identifier is a new UUID; the rest is as constant as it is asked to be.
+//! Events made to vary one thing at a time. Every identifier is a new one; the rest is as constant as it is asked to be.
 
 use engine_model::{Batch, Event, EventKind, EventTime, Judgement, Semantics, Text, Watermark, fold};
 
 /// Of how many each is drawn; 0 leaves it out where it may be left out.
 #[derive(Clone, Copy, Debug)]
 pub struct Vary {
+    /// Bytes of an identifier; 36 makes it a UUID, which is packed.
+    pub id_bytes: usize,
     /// Sessions; at least one.
     pub sessions: u64,
     /// Customers.
@@ -14,8 +16,11 @@ pub struct Vary {
 }
 
 impl Vary {
+    /// Bytes of a UUID.
+    pub const UUID_BYTES: usize = 36;
+
     /// One session, no customer, no product.
-    pub const NOTHING: Vary = Vary { sessions: 1, customers: 0, products: 0 };
+    pub const NOTHING: Vary = Vary { id_bytes: Vary::UUID_BYTES, sessions: 1, customers: 0, products: 0 };
 }
 
 /// A number that looks drawn, the same at every run.
@@ -30,11 +35,15 @@ fn text(batch: &mut Batch, prefix: char, number: u64) -> Text {
 
 fn push(batch: &mut Batch, time: EventTime, n: u64, vary: Vary) {
     let [high, low] = [draw(1, n), draw(2, n)];
-    let mut id = [0; 16];
-    id[..8].copy_from_slice(&high.to_be_bytes());
-    id[8..].copy_from_slice(&low.to_be_bytes());
+    let id = if vary.id_bytes == Vary::UUID_BYTES {
+        let id = u128::from(high) << 64 | u128::from(low);
+        Text::from_uuid(id.to_be_bytes())
+    } else {
+        let id = format!("{low:016x}{high:016x}{:1$}", "", vary.id_bytes).replace(' ', "x");
+        Text::new(&id.as_bytes()[..vary.id_bytes], &mut batch.arena)
+    };
     let kind = if vary.products == 0 { EventKind::Checkout } else { EventKind::View };
-    let mut event = Event::new(kind, time, Text::from_uuid(id));
+    let mut event = Event::new(kind, time, id);
     let session = draw(3, n) % vary.sessions;
     event.set_session(text(batch, 's', session));
     if vary.customers > 0 {
@@ -89,10 +98,11 @@ mod tests {
     fn events_are_as_many_and_as_varied_as_asked() {
         let semantics = Semantics::default();
         let mut shard = Shard::new(&semantics);
-        let vary = Vary { sessions: 50, customers: 20, products: 10 };
-        for window in [0, 1] {
+        for (window, id_bytes) in [(0, Vary::UUID_BYTES), (1, 40)] {
+            let vary = Vary { id_bytes, sessions: 50, customers: 20, products: 10 };
             let batches = views_of_window(window, 5_000, 512, vary);
             assert_eq!(batches.len(), 10);
+            assert!(batches[9].events.iter().all(|event| event.event_id().len() == id_bytes));
             for batch in &batches {
                 path::ingest(&mut shard, batch);
             }

@@ -1,9 +1,11 @@
-//! Bytes of state that the speed input needs: for each identifier remembered, session and customer.
+//! Bytes of state that the speed input needs: for each identifier remembered, session and customer, in a window and in a
+//! rollup.
 
 use engine_model::{Batch, PartitionId, Semantics, Watermark};
-use engine_window::{Arrival, Progress, Shard};
+use engine_window::{Arrival, Merger, Progress, Shard};
 
-use crate::path;
+use crate::made::{self, Vary};
+use crate::{corpus, path};
 
 /// How many there are of something and what they take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,6 +38,10 @@ pub struct State {
     pub products: Held,
     /// Everything of that window.
     pub window_bytes: usize,
+    /// Sessions of the shortest rollup when that window was the last one in it.
+    pub rollup_sessions: Held,
+    /// Its customers.
+    pub rollup_customers: Held,
 }
 
 fn of(shard: &Shard) -> Option<State> {
@@ -50,7 +56,31 @@ fn of(shard: &Shard) -> Option<State> {
         customers: Held { count: partial.customer_count(), bytes: customers },
         products: Held { count: partial.product_count(), bytes: products },
         window_bytes,
+        ..State::default()
     })
+}
+
+/// What a million identifiers of `id_bytes` bytes take where there is room for as many.
+///
+/// # Panics
+/// Where a shard does not forget the identifiers of a closed window.
+#[must_use]
+pub fn ids_of(id_bytes: usize) -> Held {
+    const COUNT: usize = 1_000_000;
+    let semantics = Semantics::default();
+    let mut shard = Shard::new(&semantics);
+    let vary = Vary { id_bytes, ..Vary::NOTHING };
+    for window in 0..2 {
+        for batch in made::views_of_window(window, COUNT, corpus::BATCH_RECORDS, vary) {
+            path::ingest(&mut shard, &batch);
+        }
+        if window == 0 {
+            let _ = shard.close(Watermark::at(semantics.base().end(engine_model::WindowId(0))));
+        }
+    }
+    let (count, bytes) = shard.remembered();
+    assert_eq!(count, COUNT, "the identifiers of the closed window are forgotten");
+    Held { count, bytes }
 }
 
 /// The state just before the last window that the watermark closes within `batches`, or at their end where it closes none.
@@ -59,6 +89,8 @@ pub fn measure(batches: &mut [Batch], semantics: &Semantics) -> State {
     let base = semantics.base();
     let mut progress = Progress::new(PartitionId(0), semantics);
     let mut shard = Shard::new(semantics);
+    let mut merger = Merger::new(semantics);
+    let mut rows = merger.empty_rows();
     let mut observed = Vec::new();
     let mut found = None;
     for batch in batches {
@@ -67,7 +99,16 @@ pub fn measure(batches: &mut [Batch], semantics: &Semantics) -> State {
         let watermark = progress.watermark();
         if shard.open_windows().next().is_some_and(|open| watermark.passes(base.end(open.window))) {
             found = of(&shard);
-            let _ = shard.close(watermark);
+            for partial in shard.close(watermark).windows {
+                merger.add_window(partial);
+            }
+            while merger.close_next(watermark, &mut rows).is_some() {
+                rows.iter_mut().for_each(engine_model::Rows::clear);
+            }
+            if let (Some(state), Some(sets)) = (&mut found, merger.rollup_sets().first()) {
+                state.rollup_sessions = Held { count: sets.sessions, bytes: sets.session_bytes };
+                state.rollup_customers = Held { count: sets.customers, bytes: sets.customer_bytes };
+            }
         }
     }
     let state = found.or_else(|| of(&shard)).unwrap_or_default();
@@ -87,9 +128,12 @@ mod tests {
         let state = measure(&mut batches, &Semantics::default());
         // A window has some 30 000 records; at least those of one and at most those of three are remembered.
         assert!((25_000..100_000).contains(&state.ids.count), "{state:?}");
-        for held in [state.ids, state.sessions, state.customers, state.products] {
+        let rollup = [state.rollup_sessions, state.rollup_customers];
+        for held in [state.ids, state.sessions, state.customers, state.products].into_iter().chain(rollup) {
             assert!(held.count > 0 && held.each() > 16.0, "{state:?}");
         }
+        // It has the sessions of several windows.
+        assert!(state.rollup_sessions.count > state.sessions.count, "{state:?}");
         assert!(state.window_bytes >= state.sessions.bytes + state.customers.bytes + state.products.bytes);
     }
 }

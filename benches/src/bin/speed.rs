@@ -43,17 +43,23 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn named(state: &State) -> [(&'static str, state::Held); 4] {
+/// Bytes of identifiers that are no UUIDs.
+const OTHER_ID_BYTES: usize = 40;
+
+fn named(state: &State) -> [(&'static str, state::Held); 7] {
     [
-        ("remembered id", state.ids),
+        ("remembered id, a UUID", state.ids),
+        ("remembered id of 40 bytes", state::ids_of(OTHER_ID_BYTES)),
         ("session", state.sessions),
         ("customer", state.customers),
         ("product", state.products),
+        ("session of the shortest rollup", state.rollup_sessions),
+        ("customer of the shortest rollup", state.rollup_customers),
     ]
 }
 
 fn print_state(state: &State) {
-    println!("state of one shard just before a window closes, free slots included, bytes for each:");
+    println!("state just before a window closes, free slots included, bytes for each:");
     for (name, held) in named(state) {
         println!("  {name}: {:.1} ({} in {} bytes)", held.each(), held.count, held.bytes);
     }

@@ -257,6 +257,22 @@ impl Merger {
         self.saturated
     }
 
+    /// How large the sets of the open rollups are. The longest may lack what a shorter one has not handed on yet.
+    #[must_use]
+    pub fn rollup_sets(&self) -> Vec<RollupSets> {
+        let sets = self.semantics.rollups().iter().zip(&self.rollups).filter_map(|(&grain, open)| {
+            let Totals { sessions, customers, .. } = &open.as_ref()?.totals;
+            Some(RollupSets {
+                grain,
+                sessions: sessions.len(),
+                session_bytes: sessions.memory_bytes(),
+                customers: customers.len(),
+                customer_bytes: customers.memory_bytes(),
+            })
+        });
+        sets.collect()
+    }
+
     /// The rollups that are open: their grains, windows and figures of the base windows closed so far.
     #[must_use]
     pub fn open_rollups(&self) -> Vec<(Grain, WindowId, Sums)> {
@@ -286,6 +302,21 @@ fn open_rollup(open: &mut Option<OpenRollup>, grain: Grain, start: EventTime) ->
     let open = open.get_or_insert_with(|| OpenRollup { window, totals: Totals::default() });
     assert_eq!(open.window, window, "a rollup stayed open beyond its end");
     open
+}
+
+/// The sets of an open rollup: how many are in them, and bytes of memory, free slots included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RollupSets {
+    /// Length and alignment of the rollup.
+    pub grain: Grain,
+    /// Distinct sessions, each with the stages it has reached.
+    pub sessions: usize,
+    /// Bytes of their set.
+    pub session_bytes: usize,
+    /// Distinct customers.
+    pub customers: usize,
+    /// Bytes of their set.
+    pub customer_bytes: usize,
 }
 
 /// A window that was closed.
