@@ -106,8 +106,9 @@ mod tests {
             for batch in &batches {
                 path::ingest(&mut shard, batch);
             }
-            let partial = shard.snapshot(engine_model::WindowId(window)).unwrap();
-            let counts = [partial.session_count(), partial.customer_count(), partial.product_count()];
+            let mut partial = shard.snapshot(engine_model::WindowId(window)).unwrap();
+            let (customers, products) = (partial.customer_count() as u64, partial.product_count() as u64);
+            let counts = [partial.session_count(), customers, products];
             assert_eq!((partial.sums().events, counts), (5_000, [50, 20, 10]));
         }
         assert_eq!(shard.remembered().0, 10_000);

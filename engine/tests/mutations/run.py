@@ -442,9 +442,9 @@ MUTATIONS = [
     Mutation(
         "a session kept in its last stage only",
         [(
-            WINDOW + "partial.rs",
-            "*self.totals.sessions.entry_or_insert_with(&event.session(), arena, || 0).0 |= stage;",
-            "*self.totals.sessions.entry_or_insert_with(&event.session(), arena, || 0).0 = stage;",
+            WINDOW + "sessions.rs",
+            "                        known.value |= entry.value;\n",
+            "                        known.value = entry.value;\n",
         )],
         CLAIMS,
         ["a_session_is_in_the_stages_of_its_own_events_and_in_no_other"],
@@ -585,7 +585,7 @@ MUTATIONS = [
     ),
     Mutation(
         "conversion of all sessions, not of those with a view",
-        [(WINDOW + "totals.rs", "            rate(orders, views),\n", "            rate(orders, views.max(self.sessions.len() as u64)),\n")],
+        [(WINDOW + "totals.rs", "            rate(orders, views),\n", "            rate(orders, views.max(sessions)),\n")],
         CLAIMS,
         ["a_session_is_in_the_stages_of_its_own_events_and_in_no_other"],
     ),
@@ -620,16 +620,10 @@ MUTATIONS = [
     Mutation(
         "distinct sessions summed in a rollup",
         [(
-            WINDOW + "merge.rs",
-            "                open.totals.merge_all_but_customers(totals);\n",
-            "            let mut apart = totals.clone();\n"
-            "            apart.sessions = Default::default();\n"
-            "            for (place, (_, stages)) in totals.sessions.iter().enumerate() {\n"
-            "                let own = engine_model::Text::in_place(format!(\"{}-{place}\", window.0).as_bytes());\n"
-            "                let own = own.expect(\"a short name\");\n"
-            "                *apart.sessions.entry_or_insert_with(&own, &[], || 0).0 |= *stages;\n"
-            "            }\n"
-            "            open.totals.merge_all_but_customers(&apart);\n",
+            WINDOW + "sessions.rs",
+            "            self.entries.extend_from_slice(&other.entries);\n",
+            "            self.entries.extend_from_slice(&other.entries);\n"
+            "            self.distinct = self.entries.len();\n",
         )],
         CLAIMS,
         ["a_rollup_counts_a_session_once_in_figures_and_funnel"],

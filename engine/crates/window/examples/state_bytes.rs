@@ -74,8 +74,7 @@ fn main() {
             merged.merge(snapshot);
         }
         let merging = started.elapsed();
-        let counts =
-            [merged.session_count(), merged.customer_count(), merged.product_count()].map(|count| count as u64);
+        let counts = [merged.session_count(), merged.customer_count() as u64, merged.product_count() as u64];
         assert_eq!(*distinct.get_or_insert(counts), counts, "the number of shards changes no count");
         let each = |bytes: usize, count: u64| bytes as u64 / count;
         println!(

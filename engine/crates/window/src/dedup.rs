@@ -1,13 +1,14 @@
 //! Which event identifiers were accepted, and into which window.
 //!
-//! An identifier matters as long as its window is open. Identifiers live in two generations of tables: new ones go
-//! into the current generation; when a window of it has been emitted and no older generation is left, it becomes the
-//! previous one; a generation is dropped as a whole once its last window is emitted. So forgetting costs no sweep, a
-//! lookup probes at most two tables, and at most about twice the identifiers of the open windows are kept.
+//! An identifier matters as long as its window is open. Identifiers live in generations of tables, each for a range of
+//! windows: a window has one of its own while there are few, and all further ones share the newest. A generation is
+//! dropped as a whole once its last window is emitted. So forgetting costs no sweep, a look probes as many tables as
+//! windows are open (mostly one, for a while at the turn of a window two, never more than three), and what is kept
+//! beyond the open windows is little where few are open, and about as much again where many are.
 
 use engine_model::{EventTime, Grain, Text, WindowId};
 
-use crate::text_map::TextMap;
+use crate::text_map::{TextMap, with_margin};
 
 /// A window number in five bytes: enough for windows of a second until the year 9999.
 #[derive(Clone, Copy, Debug)]
@@ -30,96 +31,120 @@ impl PackedWindow {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+/// The identifiers accepted into a range of windows.
+#[derive(Clone, Debug)]
 struct Generation {
+    first: WindowId,
+    last: WindowId,
     windows: TextMap<PackedWindow>,
-    /// The least and the greatest window of its identifiers; `None` while it is empty.
-    span: Option<(WindowId, WindowId)>,
 }
 
 impl Generation {
-    fn widen(&mut self, window: WindowId) {
-        let (first, last) = self.span.unwrap_or((window, window));
-        self.span = Some((first.min(window), last.max(window)));
+    fn holds(&self, window: WindowId) -> bool {
+        self.first <= window && window <= self.last
     }
 }
+
+/// How many tables a look may have to probe.
+const GENERATIONS_MAX: usize = 3;
 
 /// The accepted identifiers of the windows still open.
 #[derive(Clone, Debug)]
 pub(crate) struct Dedup {
     base: Grain,
-    current: Generation,
-    previous: Generation,
-    /// Whether a new generation gets the room that the last one needed.
+    /// At most [`GENERATIONS_MAX`], ascending and apart by their windows.
+    generations: Vec<Generation>,
+    /// Whether a new generation gets the room that the one before needed.
     pub(crate) makes_room: bool,
 }
 
 impl Dedup {
     pub(crate) fn new(base: Grain) -> Dedup {
-        Dedup { base, current: Generation::default(), previous: Generation::default(), makes_room: true }
+        Dedup { base, generations: Vec::with_capacity(GENERATIONS_MAX), makes_room: true }
     }
 
     /// Remembers that `id` is accepted into `window`, unless it is a duplicate: accepted before into a window that ends
-    /// after `bound`. Then that window is the answer and nothing changes.
+    /// after `bound`. Then the latest such window is the answer and nothing changes.
     ///
-    /// Only the latest window of an identifier is kept: an identifier is accepted again only by a record whose own
-    /// window ends after `bound` while the former one does not, so windows of one identifier ascend.
+    /// An identifier is accepted again only by a record whose own window ends after `bound` while the former ones do not,
+    /// so windows of one identifier ascend, and of those in one generation the latest is enough.
     #[inline]
     pub(crate) fn accept(&mut self, id: &Text, arena: &[u8], window: WindowId, bound: EventTime) -> Option<WindowId> {
-        if let Some(former) = self.previous.windows.get(id, arena)
-            && self.base.end(former.get()) > bound
-        {
-            // It may have been accepted again since, by a partition that had passed that window.
-            let again = self.current.windows.get(id, arena).map(|again| again.get());
-            return Some(again.map_or(former.get(), |again| again.max(former.get())));
-        }
-        let (former, is_new) = self.current.windows.entry_or_insert_with(id, arena, || PackedWindow::new(window));
+        let home = match self.generations.as_slice() {
+            [only] if only.holds(window) => 0,
+            _ => {
+                let home = self.home_of(window);
+                if let Some(former) = self.look_beside(home, id, arena, bound) {
+                    return Some(former);
+                }
+                home
+            }
+        };
+        let windows = &mut self.generations[home].windows;
+        let (former, is_new) = windows.entry_or_insert_with(id, arena, || PackedWindow::new(window));
         if !is_new {
             if self.base.end(former.get()) > bound {
                 return Some(former.get());
             }
             *former = PackedWindow::new(window);
         }
-        self.current.widen(window);
         None
+    }
+
+    /// The latest window that ends after `bound` and that `id` was accepted into, if there is one outside the
+    /// generation at `home`.
+    fn look_beside(&self, home: usize, id: &Text, arena: &[u8], bound: EventTime) -> Option<WindowId> {
+        let look = |generation: &Generation| {
+            let former = generation.windows.get(id, arena)?.get();
+            (self.base.end(former) > bound).then_some(former)
+        };
+        let beside = self.generations.iter().enumerate().rev().filter(|(index, _)| *index != home);
+        let mut open = beside.filter(|(_, generation)| self.base.end(generation.last) > bound);
+        let former = open.find_map(|(_, generation)| look(generation))?;
+        Some(look(&self.generations[home]).map_or(former, |at_home| at_home.max(former)))
+    }
+
+    /// The place of the generation that `window` belongs to.
+    fn home_of(&mut self, window: WindowId) -> usize {
+        let place = self.generations.partition_point(|generation| generation.last < window);
+        if let Some(next) = self.generations.get_mut(place) {
+            // In it, or before it, which happens for a few windows only.
+            next.first = next.first.min(window);
+            return place;
+        }
+        if place == GENERATIONS_MAX {
+            self.generations[place - 1].last = window;
+            return place - 1;
+        }
+        // It will be like the one before, whose last events are still to come.
+        let mut windows = TextMap::default();
+        if let Some(before) = self.generations.last().filter(|_| self.makes_room) {
+            windows.reserve(with_margin(before.windows.len()));
+        }
+        self.generations.push(Generation { first: window, last: window, windows });
+        place
     }
 
     /// Fetches what a look for an identifier of this hash will touch first.
     #[inline]
     pub(crate) fn prefetch(&self, hash: u64) {
-        self.current.windows.prefetch(hash);
-        if self.previous.span.is_some() {
-            self.previous.windows.prefetch(hash);
+        for generation in &self.generations {
+            generation.windows.prefetch(hash);
         }
     }
 
     /// Forgets generations of which every window ends at or before `emitted`.
     pub(crate) fn forget(&mut self, emitted: EventTime) {
-        let is_over = |window: WindowId| self.base.end(window) <= emitted;
-        if self.previous.span.is_some_and(|(_, last)| is_over(last)) {
-            self.previous = Generation::default();
-        }
-        let Some((first, last)) = self.current.span else { return };
-        if is_over(last) || (is_over(first) && self.previous.span.is_none()) {
-            // The next one will be like this one, so its table need not grow.
-            let mut next = Generation::default();
-            if self.makes_room {
-                next.windows.reserve(self.current.windows.len());
-            }
-            let full = std::mem::replace(&mut self.current, next);
-            if !is_over(last) {
-                self.previous = full;
-            }
-        }
+        self.generations.retain(|generation| self.base.end(generation.last) > emitted);
     }
 
     /// Identifiers kept, those of emitted windows that wait for their generation included.
     pub(crate) fn len(&self) -> usize {
-        self.current.windows.len() + self.previous.windows.len()
+        self.generations.iter().map(|generation| generation.windows.len()).sum()
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.current.windows.memory_bytes() + self.previous.windows.memory_bytes()
+        self.generations.iter().map(|generation| generation.windows.memory_bytes()).sum()
     }
 }
 

@@ -15,6 +15,7 @@
 
 #![deny(unsafe_code)]
 
+mod cursor;
 mod dedup;
 mod delay;
 mod dimension;
@@ -23,6 +24,7 @@ mod merge;
 mod partial;
 mod progress;
 mod quality;
+mod sessions;
 mod shard;
 mod text_map;
 mod totals;

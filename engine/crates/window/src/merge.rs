@@ -129,9 +129,9 @@ impl Merger {
         }
         if let Some(partial) = self.windows.remove(&window) {
             self.window_count += 1;
-            let totals = partial.resolve(&mut self.catalogue, &mut self.customers);
+            let mut totals = partial.resolve(&mut self.catalogue, &mut self.customers);
             self.saturated |= totals.is_saturated();
-            self.append_totals(0, window, &totals, rows);
+            self.append_totals(0, window, &mut totals, rows);
             self.roll_up(window, &totals, rows);
         }
         Some(Closed { grain: 0, window })
@@ -145,12 +145,13 @@ impl Merger {
             watermark.passes(end).then_some((end, index))
         });
         let (_, index) = ended.min()?;
-        let OpenRollup { window, totals } = self.rollups[index].take()?;
+        let OpenRollup { window, mut totals } = self.rollups[index].take()?;
         self.saturated |= totals.is_saturated();
-        self.append_totals(index + 1, window, &totals, rows);
+        self.append_totals(index + 1, window, &mut totals, rows);
         let (start, longer) = (grains[index + 1].start(window), index + 1);
         if longer < self.rollups.len() && is_fed_by_shorter(self.semantics.rollups(), longer) {
             let open = open_rollup(&mut self.rollups[longer], self.semantics.rollups()[longer], start);
+            open.totals.sessions.take(std::mem::take(&mut totals.sessions));
             open.totals.merge_all_but_customers(&totals);
         }
         Some(Closed { grain: index + 1, window })
@@ -186,13 +187,20 @@ impl Merger {
         }
         if let Some(activity) = activity {
             let [start, end, date, minute] = leading;
-            for (customer, ()) in sorted(new_today.into_iter(), totals.customers.arena()) {
-                rows[activity].push(&[start, end, date, minute, Cell::Text(as_str(&customer))]);
+            let arena = totals.customers.arena();
+            for (customer, ()) in sorted(new_today.into_iter(), arena) {
+                rows[activity].push(&[
+                    start,
+                    end,
+                    date,
+                    minute,
+                    Cell::Text(as_str(customer.bytes(arena, &mut [0; 36]))),
+                ]);
             }
         }
     }
 
-    fn append_totals(&self, grain: usize, window: WindowId, totals: &Totals, rows: &mut GoldRows) {
+    fn append_totals(&self, grain: usize, window: WindowId, totals: &mut Totals, rows: &mut GoldRows) {
         let leading = leading(self.semantics.grains()[grain], window);
         let table = |schema| self.table(schema, grain).expect("figures exist in every grain");
         let [kpis, funnel] = rows.get_disjoint_mut([table(&gold::KPIS), table(&gold::FUNNEL)]).expect("two tables");
@@ -257,16 +265,18 @@ impl Merger {
         self.saturated
     }
 
-    /// How large the sets of the open rollups are. The longest may lack what a shorter one has not handed on yet.
+    /// How large the sets of the open rollups are. The longest may lack what a shorter one has not handed on yet. Costs a
+    /// pass over their sessions, which removes copies; the bytes are those before it.
     #[must_use]
-    pub fn rollup_sets(&self) -> Vec<RollupSets> {
-        let sets = self.semantics.rollups().iter().zip(&self.rollups).filter_map(|(&grain, open)| {
-            let Totals { sessions, customers, .. } = &open.as_ref()?.totals;
+    pub fn rollup_sets(&mut self) -> Vec<RollupSets> {
+        let sets = self.semantics.rollups().iter().zip(&mut self.rollups).filter_map(|(&grain, open)| {
+            let Totals { sessions, customers, .. } = &mut open.as_mut()?.totals;
+            let session_bytes = sessions.memory_bytes();
             Some(RollupSets {
                 grain,
-                sessions: sessions.len(),
-                session_bytes: sessions.memory_bytes(),
-                customers: customers.len(),
+                sessions: sessions.count().sessions,
+                session_bytes,
+                customers: customers.len() as u64,
                 customer_bytes: customers.memory_bytes(),
             })
         });
@@ -310,11 +320,11 @@ pub struct RollupSets {
     /// Length and alignment of the rollup.
     pub grain: Grain,
     /// Distinct sessions, each with the stages it has reached.
-    pub sessions: usize,
-    /// Bytes of their set.
+    pub sessions: u64,
+    /// Bytes of their set, copies included.
     pub session_bytes: usize,
     /// Distinct customers.
-    pub customers: usize,
+    pub customers: u64,
     /// Bytes of their set.
     pub customer_bytes: usize,
 }
@@ -346,6 +356,10 @@ fn dimension_rows(dimension: &Dimension, mut push: impl FnMut(&str, &Version, [O
             text.append_to(dimension.arena(), &mut bytes);
             (!text.is_absent()).then_some(bytes)
         });
-        push(as_str(&key), version, [0, 1].map(|index: usize| texts[index].as_deref().map(as_str)));
+        push(
+            as_str(key.bytes(dimension.key_arena(), &mut [0; 36])),
+            version,
+            [0, 1].map(|index: usize| texts[index].as_deref().map(as_str)),
+        );
     }
 }

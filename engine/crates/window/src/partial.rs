@@ -8,8 +8,9 @@
 use engine_model::{Batch, Event, EventKind, Item, Text, TextArena, WindowId};
 
 use crate::dimension::{Dimension, Version};
-use crate::text_map::TextTable;
-use crate::totals::{Sold, StageMask, Sums, Totals, payment_key};
+use crate::sessions::StageMask;
+use crate::text_map::{TextTable, with_margin};
+use crate::totals::{Sold, Sums, Totals, payment_key};
 
 /// The category of items of which nobody knows better.
 const UNKNOWN: &[u8] = b"unknown";
@@ -98,9 +99,9 @@ impl WindowPartial {
     #[must_use]
     pub(crate) fn like(window: WindowId, other: &WindowPartial) -> WindowPartial {
         let mut partial = WindowPartial::new(window);
-        partial.totals.sessions.reserve(other.totals.sessions.len());
-        partial.totals.customers.reserve(other.totals.customers.len());
-        partial.totals.products.reserve(other.totals.products.len());
+        partial.totals.sessions.reserve_like(&other.totals.sessions);
+        partial.totals.customers.reserve(with_margin(other.totals.customers.len()));
+        partial.totals.products.reserve(with_margin(other.totals.products.len()));
         partial
     }
 
@@ -116,10 +117,10 @@ impl WindowPartial {
         &self.totals.sums
     }
 
-    /// Distinct sessions known here.
+    /// Distinct sessions known here. Costs a pass over all events' sessions.
     #[must_use]
-    pub fn session_count(&self) -> usize {
-        self.totals.sessions.len()
+    pub fn session_count(&mut self) -> u64 {
+        self.totals.sessions.count().sessions
     }
 
     /// Distinct customers known here.
@@ -151,8 +152,15 @@ impl WindowPartial {
     /// Fetches what adding `event` will touch first.
     #[inline]
     pub(crate) fn prefetch(&self, event: &Event) {
-        self.totals.sessions.prefetch(event.session().hash());
         self.totals.customers.prefetch(event.customer().hash());
+        self.totals.products.prefetch(event.subject().hash());
+    }
+
+    /// Fetches what adding `event` will touch next, once what [`WindowPartial::prefetch`] fetched is there.
+    #[inline]
+    pub(crate) fn prefetch_entries(&self, event: &Event) {
+        self.totals.customers.prefetch_entry(event.customer().hash());
+        self.totals.products.prefetch_entry(event.subject().hash());
     }
 
     /// Counts one accepted event.
@@ -197,7 +205,7 @@ impl WindowPartial {
 
     #[inline]
     fn see_session(&mut self, event: &Event, arena: &[u8], stage: StageMask) {
-        *self.totals.sessions.entry_or_insert_with(&event.session(), arena, || 0).0 |= stage;
+        self.totals.sessions.add(&event.session(), arena, stage);
     }
 
     fn add_order(&mut self, event: &Event, items: &[Item], arena: &[u8], scratch: &mut Scratch) {

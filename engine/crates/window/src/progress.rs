@@ -2,6 +2,7 @@
 
 use engine_model::{Batch, EventTime, Grain, Judgement, Micros, PartitionId, RejectedLine, Semantics, Watermark};
 
+use crate::cursor::WindowCursor;
 use crate::quality::{Ledger, QualityPartial};
 
 /// What a batch's judgement depends on besides its partition.
@@ -26,6 +27,7 @@ impl Arrival {
 pub struct Progress {
     partition: PartitionId,
     base: Grain,
+    cursor: WindowCursor,
     lateness: Micros,
     /// `max_p`; [`EventTime::MIN`] before the first valid record.
     max: EventTime,
@@ -42,6 +44,7 @@ impl Progress {
         Progress {
             partition,
             base: semantics.base(),
+            cursor: WindowCursor::new(semantics.base()),
             lateness: semantics.lateness(),
             max: EventTime::MIN,
             current: QualityPartial::default(),
@@ -83,7 +86,7 @@ impl Progress {
                 self.reject(line);
             }
             event.watermark = self.watermark();
-            let end = self.base.end(self.base.containing(event.time));
+            let (_, end) = self.cursor.seek(event.time);
             let is_late = event.watermark.max(arrival.emitted).passes(end);
             event.judgement = if is_late { Judgement::Late } else { Judgement::InTime };
             let is_delayed = event.time < self.max;

@@ -2,6 +2,7 @@
 
 use engine_model::{Batch, Event, Grain, Judgement, Outcome, Semantics, Watermark, WindowId};
 
+use crate::cursor::WindowCursor;
 use crate::dedup::Dedup;
 use crate::partial::{Scratch, WindowPartial};
 use crate::quality::QualityPartial;
@@ -12,6 +13,7 @@ use crate::totals::Sums;
 #[derive(Clone, Debug)]
 pub struct Shard {
     base: Grain,
+    cursor: WindowCursor,
     dedup: Dedup,
     /// Open windows, ascending.
     windows: Vec<WindowPartial>,
@@ -52,6 +54,7 @@ impl Shard {
         Shard {
             dedup: Dedup::new(semantics.base()),
             base: semantics.base(),
+            cursor: WindowCursor::new(semantics.base()),
             windows: Vec::new(),
             quality: Vec::new(),
             emitted: Watermark::NONE,
@@ -79,9 +82,7 @@ impl Shard {
     /// window. Events that the partition's progress has judged late must not come here.
     pub fn ingest(&mut self, batch: &Batch, event: &Event) -> Outcome {
         debug_assert_eq!(event.judgement, Judgement::InTime, "a late event was routed");
-        let base = self.base;
-        let window = base.containing(event.time);
-        let end = base.end(window);
+        let (window, end) = self.cursor.seek(event.time);
         let outcome = if self.emitted.passes(end) {
             // Only a live partition that was idle can bring this; for files its own watermark has passed already.
             Outcome::Late { by: self.emitted.get() - end }
@@ -121,14 +122,19 @@ impl Shard {
     /// were late after all, which only a live partition that was idle can bring.
     pub fn ingest_batch(&mut self, batch: &Batch, mut on_duplicate: impl FnMut(&Event)) -> u64 {
         let mut late = 0;
-        for events in batch.events.chunks(LOOK_AHEAD) {
-            for event in events {
-                self.dedup.prefetch(event.event_id().hash());
+        for (index, event) in batch.events.iter().enumerate() {
+            if let Some(far) = batch.events.get(index + LOOK_AHEAD) {
+                self.dedup.prefetch(far.event_id().hash());
                 if let Some(newest) = self.windows.last() {
-                    newest.prefetch(event);
+                    newest.prefetch(far);
                 }
             }
-            for event in events.iter().filter(|event| event.judgement == Judgement::InTime) {
+            if let Some(near) = batch.events.get(index + LOOK_AHEAD / 2)
+                && let Some(newest) = self.windows.last()
+            {
+                newest.prefetch_entries(near);
+            }
+            if event.judgement == Judgement::InTime {
                 match self.ingest(batch, event) {
                     Outcome::Duplicate(_) => on_duplicate(event),
                     Outcome::Late { .. } => late += 1,

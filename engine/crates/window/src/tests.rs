@@ -375,7 +375,7 @@ fn snapshots_show_open_windows_and_change_nothing() {
     let open: Vec<(WindowId, u64)> =
         pipeline.shard.open_windows().map(|open| (open.window, open.sums.events)).collect();
     assert_eq!(open, [(WindowId(0), 1), (WindowId(1), 2)]);
-    let snapshot = pipeline.shard.snapshot(WindowId(1)).unwrap();
+    let mut snapshot = pipeline.shard.snapshot(WindowId(1)).unwrap();
     assert_eq!(snapshot.sums().revenue.get(), Cents::new(1_234));
     assert_eq!((snapshot.session_count(), snapshot.customer_count()), (2, 2));
     assert!(pipeline.shard.snapshot(WindowId(2)).is_none());

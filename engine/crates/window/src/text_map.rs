@@ -11,24 +11,25 @@
 
 use engine_model::{Text, TextArena};
 
-use crate::memory::prefetch;
+use crate::memory::{prefetch, use_large_pages};
 
-#[derive(Clone, Debug)]
-struct Entry<V> {
+/// A text and what belongs to it, packed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entry<V> {
     words: [[u8; 8]; 2],
     form: u8,
-    value: V,
+    pub(crate) value: V,
 }
 
 impl<V> Entry<V> {
     #[inline]
-    fn new(text: Text, value: V) -> Entry<V> {
+    pub(crate) fn new(text: Text, value: V) -> Entry<V> {
         let (words, form) = text.pack();
         Entry { words: words.map(u64::to_le_bytes), form, value }
     }
 
     #[inline]
-    fn text(&self) -> Text {
+    pub(crate) fn text(&self) -> Text {
         Text::unpack(self.words.map(u64::from_le_bytes), self.form)
     }
 }
@@ -73,6 +74,11 @@ fn place_of(tag: u64, slots: usize) -> usize {
     ((tag * slots as u64) >> 32) as usize
 }
 
+/// Room to ask for where there were `count` texts before and there will be about as many.
+pub(crate) fn with_margin(count: usize) -> usize {
+    count + count / 24
+}
+
 impl<V> TextMap<V> {
     /// Number of texts.
     #[must_use]
@@ -89,6 +95,7 @@ impl<V> TextMap<V> {
     /// Makes room for `count` texts in all.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.log.reserve(count.saturating_sub(self.log.len()));
+        use_large_pages(&self.log);
         if count > Self::room(self.slots.len()) {
             let slots = if 2 * count <= LARGE { 2 * count } else { count + count / 2 };
             self.grow_to(slots.max(SLOTS_MIN));
@@ -208,7 +215,7 @@ impl<V> TextMap<V> {
 
     /// Fetches the entry that a look for a text of this hash will most likely compare, if there is one.
     #[inline]
-    fn prefetch_entry(&self, hash: u64) {
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
         let tag = tag_of(hash);
         if let Some(&slot) = self.slots.get(place_of(tag, self.slots.len()))
             && slot >> 32 == tag
@@ -233,6 +240,7 @@ impl<V> TextMap<V> {
     /// Moves all slots to a table of this size.
     fn grow_to(&mut self, count: usize) {
         let mut slots = vec![0u64; count];
+        use_large_pages(&slots);
         for &slot in self.slots.iter().filter(|slot| **slot != 0) {
             let mut place = place_of(slot >> 32, count);
             while slots[place] != 0 {
@@ -265,6 +273,18 @@ impl<T> Default for TextTable<T> {
 }
 
 impl<T: Default> TextTable<T> {
+    /// See [`TextMap::prefetch`].
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.index.prefetch(hash);
+    }
+
+    /// See [`TextMap::prefetch_entry`].
+    #[inline]
+    pub(crate) fn prefetch_entry(&self, hash: u64) {
+        self.index.prefetch_entry(hash);
+    }
+
     /// The number of `text`, which lives in `arena`; a new record where it is new.
     #[inline]
     pub(crate) fn intern(&mut self, text: &Text, arena: &[u8]) -> usize {

@@ -4,6 +4,7 @@ use engine_model::gold::STAGES;
 use engine_model::{Cell, Cents, Rows, Text};
 
 use crate::quality::count;
+use crate::sessions::{SessionCounts, Sessions};
 use crate::text_map::{TextMap, TextTable};
 
 /// A sum of money that knows whether it has stopped at the end of its column.
@@ -72,9 +73,6 @@ impl Sums {
     }
 }
 
-/// Which funnel stages a session was seen in: bit `i` for `STAGES[i]`.
-pub(crate) type StageMask = u8;
-
 /// The figures of one product.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ProductSums {
@@ -117,7 +115,7 @@ pub(crate) struct PaymentSums {
 pub(crate) struct Totals {
     pub(crate) sums: Sums,
     /// Distinct sessions, each with the stages it was seen in.
-    pub(crate) sessions: TextMap<StageMask>,
+    pub(crate) sessions: Sessions,
     /// Distinct customers of clicks, orders and payments.
     pub(crate) customers: TextMap<()>,
     pub(crate) products: TextTable<ProductSums>,
@@ -136,7 +134,7 @@ impl Totals {
     /// The same, for who has to see which customers are new.
     pub(crate) fn merge_all_but_customers(&mut self, other: &Totals) {
         self.sums.merge(&other.sums);
-        self.sessions.absorb(&other.sessions, || 0, |_, theirs, ours, _| *ours |= theirs);
+        self.sessions.append(&other.sessions);
         for (product, index) in other.products.keys() {
             let more = &other.products.records[index];
             let sums = self.products.entry(&product, other.products.arena());
@@ -164,20 +162,10 @@ impl Totals {
             || self.payments.records.iter().any(|sums| sums.amount.is_stopped())
     }
 
-    fn sessions_by_stage(&self) -> [u64; STAGES.len()] {
-        let mut sessions = [0; STAGES.len()];
-        for (_, stages) in self.sessions.iter() {
-            for (stage, sessions) in sessions.iter_mut().enumerate() {
-                *sessions += u64::from(stages >> stage & 1);
-            }
-        }
-        sessions
-    }
-
-    pub(crate) fn append_kpis_and_funnel(&self, leading: [Cell<'_>; 4], kpis: &mut Rows, funnel: &mut Rows) {
+    pub(crate) fn append_kpis_and_funnel(&mut self, leading: [Cell<'_>; 4], kpis: &mut Rows, funnel: &mut Rows) {
         let sums = &self.sums;
-        let sessions_by_stage = self.sessions_by_stage();
-        let [views, _, _, orders] = sessions_by_stage;
+        let SessionCounts { sessions, by_stage } = self.sessions.count();
+        let [views, _, _, orders] = by_stage;
         let [start, end, date, minute] = leading;
         kpis.push(&[
             start,
@@ -190,27 +178,28 @@ impl Totals {
             sums.revenue.get().divided_by(sums.orders).map_or(Cell::Null, Cell::Money),
             count(sums.units),
             count(self.customers.len() as u64),
-            count(self.sessions.len() as u64),
+            count(sessions),
             count(sums.payments_succeeded),
             count(sums.payments_failed),
             Cell::Money(sums.paid_revenue.get()),
             rate(sums.payments_succeeded, sums.payments_succeeded + sums.payments_failed),
             rate(orders, views),
         ]);
-        for (step, (stage, sessions)) in (1..).zip(STAGES.into_iter().zip(sessions_by_stage)) {
+        for (step, (stage, sessions)) in (1..).zip(STAGES.into_iter().zip(by_stage)) {
             funnel.push(&[start, end, date, minute, Cell::Text(stage), Cell::Int32(step), count(sessions)]);
         }
     }
 
     pub(crate) fn append_products(&self, leading: [Cell<'_>; 4], rows: &mut Rows) {
         let [start, end, date, minute] = leading;
+        let arena = self.products.arena();
         for (rank, key, sums) in ranked(&self.products, |sums| sums.sold) {
             rows.push(&[
                 start,
                 end,
                 date,
                 minute,
-                Cell::Text(as_str(&key)),
+                Cell::Text(as_str(key.bytes(arena, &mut [0; 36]))),
                 count(sums.views),
                 count(sums.add_to_carts),
                 count(sums.sold.orders),
@@ -223,13 +212,14 @@ impl Totals {
 
     pub(crate) fn append_categories(&self, leading: [Cell<'_>; 4], rows: &mut Rows) {
         let [start, end, date, minute] = leading;
+        let arena = self.categories.arena();
         for (rank, key, sold) in ranked(&self.categories, |sold| *sold) {
             rows.push(&[
                 start,
                 end,
                 date,
                 minute,
-                Cell::Text(as_str(&key)),
+                Cell::Text(as_str(key.bytes(arena, &mut [0; 36]))),
                 count(sold.orders),
                 count(sold.units),
                 Cell::Money(sold.revenue.get()),
@@ -240,9 +230,11 @@ impl Totals {
 
     pub(crate) fn append_payments(&self, leading: [Cell<'_>; 4], rows: &mut Rows) {
         let [start, end, date, minute] = leading;
-        for (key, index) in sorted(self.payments.keys(), self.payments.arena()) {
+        let arena = self.payments.arena();
+        for (key, index) in sorted(self.payments.keys(), arena) {
             let sums = &self.payments.records[index];
-            let (method, status, failure_reason) = split_payment_key(&key);
+            let buffer = &mut [0; 36];
+            let (method, status, failure_reason) = split_payment_key(key.bytes(arena, buffer));
             rows.push(&[
                 start,
                 end,
@@ -272,16 +264,25 @@ fn rate(part: u64, whole: u64) -> Cell<'static> {
     if whole == 0 { Cell::Null } else { Cell::Double(part as f64 / whole as f64) }
 }
 
-/// Keys as bytes, in the order of their bytes, each with what belongs to it.
-pub(crate) fn sorted<T>(keys: impl Iterator<Item = (Text, T)>, arena: &[u8]) -> Vec<(Vec<u8>, T)> {
-    let mut keys: Vec<(Vec<u8>, T)> =
-        keys.map(|(key, value)| (key.bytes(arena, &mut [0; 36]).to_vec(), value)).collect();
-    keys.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-    keys
+/// Keys, which live in `arena`, in the order of their bytes, each with what belongs to it.
+pub(crate) fn sorted<T>(keys: impl Iterator<Item = (Text, T)>, arena: &[u8]) -> Vec<(Text, T)> {
+    // Nearly all are told apart by their first sixteen bytes, which are compared as one number.
+    let mut keys: Vec<(u128, Text, T)> = keys
+        .map(|(key, value)| {
+            let mut first = [0; 16];
+            let mut buffer = [0; 36];
+            let bytes = key.bytes(arena, &mut buffer);
+            let len = bytes.len().min(16);
+            first[..len].copy_from_slice(&bytes[..len]);
+            (u128::from_be_bytes(first), key, value)
+        })
+        .collect();
+    keys.sort_unstable_by(|(a, key, _), (b, other, _)| a.cmp(b).then_with(|| key.compare(arena, other, arena)));
+    keys.into_iter().map(|(_, key, value)| (key, value)).collect()
 }
 
 /// All keys from rank 1: revenue descending, then units descending, then the key's bytes.
-fn ranked<T>(table: &TextTable<T>, sold: impl Fn(&T) -> Sold) -> impl Iterator<Item = (i32, Vec<u8>, &T)>
+fn ranked<T>(table: &TextTable<T>, sold: impl Fn(&T) -> Sold) -> impl Iterator<Item = (i32, Text, &T)>
 where
     T: Default,
 {
