@@ -61,6 +61,8 @@ fn ysb_reports_structs_and_json_apart() {
 fn every_idea_can_be_switched_off_alone() {
     let report = report(env!("CARGO_BIN_EXE_ablate"), &["--lines", "3000"]);
     check(&report, 20, 3_000);
+    let program = env!("CARGO_BIN_EXE_ablate");
+    check(&self::report(program, &["--lines", "3000", "--only", "vectors"]), 2, 3_000);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What each idea is worth: the path without it, in pairs with the whole of it, in the same run.
 //!
-//! `cargo run --release -p benches --bin ablate [-- --lines N] [--output json]`
+//! `cargo run --release -p benches --bin ablate [-- --lines N] [--only WORD] [--output json]`
 
 use std::hint::black_box;
 
@@ -20,18 +20,24 @@ const WHOLE_PIPED: &str = "with all ideas, two threads";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut lines = LINES;
+    let mut only = String::new();
     let mut is_json = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match (argument.as_str(), arguments.next().as_deref()) {
             ("--lines", Some(number)) => lines = number.parse()?,
+            ("--only", Some(word)) => word.clone_into(&mut only),
             ("--output", Some("json")) => is_json = true,
             ("--output", Some("text")) => is_json = false,
-            _ => return Err(format!("unknown {argument:?}; expected --lines N or --output json|text").into()),
+            _ => {
+                return Err(
+                    format!("unknown {argument:?}; expected --lines N, --only WORD or --output json|text").into()
+                );
+            }
         }
     }
     let circumstances = report::circumstances();
-    let rows = measure(lines)?;
+    let rows = measure(lines, &only)?;
     if is_json {
         println!("{}", serde_json::Value::Object(report::json(&circumstances, &rows)));
         return Ok(());
@@ -46,8 +52,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// What is switched off, and the path without it.
+type Idea = (&'static str, Switches);
+
 /// Ideas of the path on one thread, each switched off alone.
-fn ideas(usual: Switches) -> Vec<(&'static str, Switches)> {
+fn ideas(usual: Switches) -> Vec<Idea> {
     let batch = |batch_records| Switches { batch_records, ..usual };
     vec![
         ("nothing: the noise", usual),
@@ -60,7 +69,7 @@ fn ideas(usual: Switches) -> Vec<(&'static str, Switches)> {
 }
 
 /// Ideas of the parser.
-fn parser_ideas(usual: Switches) -> Vec<(&'static str, Switches)> {
+fn parser_ideas(usual: Switches) -> Vec<Idea> {
     vec![
         ("shapes: every line goes the general way", Switches { parsing: Parsing::General, ..usual }),
         ("vectors: shapes 8 bytes at a time", Switches { parsing: Parsing::Portable, ..usual }),
@@ -68,7 +77,7 @@ fn parser_ideas(usual: Switches) -> Vec<(&'static str, Switches)> {
 }
 
 /// Ideas of the path on two threads.
-fn thread_ideas(usual: Switches) -> Vec<(&'static str, Switches)> {
+fn thread_ideas(usual: Switches) -> Vec<Idea> {
     let batch = |batch_records| Switches { batch_records, ..usual };
     // An only shard gets every identifier.
     let routed = Threads::Routed { shards: 1, shard_of: |_, _| 0 };
@@ -87,7 +96,7 @@ fn pairs(
     input: &'static str,
     control: &'static str,
     usual: Switches,
-    ideas: Vec<(&'static str, Switches)>,
+    ideas: Vec<Idea>,
     mut run: impl FnMut(Switches) -> Run,
 ) -> Result<Vec<Row>, String> {
     let expected = run(usual);
@@ -111,28 +120,34 @@ fn pairs(
     rows.collect()
 }
 
-fn measure(lines: u64) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
+/// Those of the ideas that have `only` in their name.
+fn chosen(mut ideas: Vec<Idea>, only: &str) -> Vec<Idea> {
+    ideas.retain(|(what, _)| what.contains(only));
+    ideas
+}
+
+fn measure(lines: u64, only: &str) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
     let semantics = Semantics::default();
     let config = corpus::speed_config(lines);
     let usual = Switches::default();
     let text = corpus::lines(&config)?;
-    let mut rows = parse_alone(&text, lines)?;
+    let mut rows = parse_alone(&text, lines, only)?;
     let run = |switches| path::run(Input::Lines(&text), &semantics, switches);
-    let ideas_of_all = parser_ideas(usual).into_iter().chain(ideas(usual)).collect();
-    rows.extend(pairs("JSON in memory", WHOLE, usual, ideas_of_all, run)?);
+    let of_all = parser_ideas(usual).into_iter().chain(ideas(usual)).collect();
+    rows.extend(pairs("JSON in memory", WHOLE, usual, chosen(of_all, only), run)?);
     let piped = Switches { threads: Threads::Piped, ..usual };
-    rows.extend(pairs("JSON in memory", WHOLE_PIPED, piped, thread_ideas(piped), run)?);
+    rows.extend(pairs("JSON in memory", WHOLE_PIPED, piped, chosen(thread_ideas(piped), only), run)?);
     drop(text);
     // Batches of structs are made before they are timed, so their size is no idea of this path.
     let of_structs = ideas(usual).into_iter().filter(|(_, switches)| switches.batch_records == usual.batch_records);
     let mut batches = corpus::structs(&config, corpus::BATCH_RECORDS)?;
     let run = |switches| path::run(Input::Structs(&mut batches), &semantics, switches);
-    rows.extend(pairs("structs in memory", WHOLE, usual, of_structs.collect(), run)?);
+    rows.extend(pairs("structs in memory", WHOLE, usual, chosen(of_structs.collect(), only), run)?);
     Ok(rows)
 }
 
 /// The parser's ideas where there is nothing else to do; and what a library takes, for scale.
-fn parse_alone(text: &[u8], lines: u64) -> Result<Vec<Row>, String> {
+fn parse_alone(text: &[u8], lines: u64, only: &str) -> Result<Vec<Row>, String> {
     let parse = |parsing: Parsing| {
         let (mut parser, mut parsed) = (parsing.parser(), 0);
         let (time, ()) = seconds(|| {
@@ -143,7 +158,7 @@ fn parse_alone(text: &[u8], lines: u64) -> Result<Vec<Row>, String> {
         if parsed == lines { Ok(time) } else { Err(format!("{parsed} records parsed of {lines}")) }
     };
     let mut rows = Vec::new();
-    for (what, switches) in parser_ideas(Switches::default()) {
+    for (what, switches) in chosen(parser_ideas(Switches::default()), only) {
         let mut row = Row::new(what, "JSON in memory, parsing alone", WHOLE, Bar::None, lines);
         for pair in 0..PAIRS {
             row.controls[pair] = parse(Parsing::Shapes)?;
@@ -151,7 +166,11 @@ fn parse_alone(text: &[u8], lines: u64) -> Result<Vec<Row>, String> {
         }
         rows.push(row);
     }
-    let mut row = Row::new("all: sonic-rs typed", "JSON in memory, parsing alone", WHOLE, Bar::None, lines);
+    let all = "all: sonic-rs typed";
+    if !all.contains(only) {
+        return Ok(rows);
+    }
+    let mut row = Row::new(all, "JSON in memory, parsing alone", WHOLE, Bar::None, lines);
     for pair in 0..PAIRS {
         row.controls[pair] = parse(Parsing::Shapes)?;
         row.ours[pair] = seconds(|| black_box(rivals::sonic(text))).0;
