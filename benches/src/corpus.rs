@@ -120,7 +120,8 @@ mod tests {
 
         // Slower, so that the cut spans several windows: nothing is late before the first one has passed.
         let slow = super::lines(&Config { rate: 500.0, ..speed_config(200_000) }).unwrap();
-        let run = crate::path::run_json(&slow, &Semantics::default(), crate::path::Switches::default());
+        let run =
+            crate::path::run(crate::path::Input::Lines(&slow), &Semantics::default(), crate::path::Switches::default());
         near("duplicates", run.ledger.duplicates, 0.01, TOLERANCE);
         near("late", run.ledger.late, 0.005, TOLERANCE);
         near("malformed", run.ledger.rejected_total(), 0.001, TOLERANCE);

@@ -165,7 +165,7 @@ mod tests {
         assert_ne!(messy, rewrite(8, &clean));
         let semantics = Semantics::default();
         let switches = path::Switches { fingerprint: true, ..path::Switches::default() };
-        let runs = [&clean, &messy].map(|lines| path::run_json(lines, &semantics, switches));
+        let runs = [&clean, &messy].map(|lines| path::run(path::Input::Lines(lines), &semantics, switches));
         assert_eq!(runs[0], runs[1]);
     }
 

@@ -101,11 +101,12 @@ mod tests {
     use super::*;
     use crate::{corpus, path};
     use engine_model::Batch;
+    use engine_parse::Parser;
 
     #[test]
     fn rivals_read_valid_lines_as_we_do() {
         let lines = corpus::lines(&sim::Config { shares: sim::Shares::NONE, ..corpus::speed_config(3_000) }).unwrap();
-        path::for_each_batch(&lines, 512, &mut Batch::default(), |batch| {
+        path::for_each_batch(&mut Parser::new(), &lines, 512, &mut Batch::default(), |batch| {
             assert!(batch.rejected.is_empty());
             for event in &batch.events {
                 let start = usize::try_from(event.offset).unwrap();

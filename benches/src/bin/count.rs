@@ -20,16 +20,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut batches = corpus::structs(&config, corpus::BATCH_RECORDS)?;
     for _ in 0..rounds {
         match work.as_str() {
-            "parse" | "messy" => path::for_each_batch(&lines, corpus::BATCH_RECORDS, &mut Batch::default(), |batch| {
-                std::hint::black_box(batch);
-            }),
+            "parse" | "messy" => path::for_each_batch(
+                &mut Parser::new(),
+                &lines,
+                corpus::BATCH_RECORDS,
+                &mut Batch::default(),
+                |batch| {
+                    std::hint::black_box(batch);
+                },
+            ),
             "general" => general(&lines),
             "sonic" => {
                 std::hint::black_box(benches::rivals::sonic(&lines));
             }
             "aggregate" => aggregate(&mut batches, &semantics),
             "whole" => {
-                std::hint::black_box(path::run_json(&lines, &semantics, path::Switches::default()));
+                std::hint::black_box(path::run(path::Input::Lines(&lines), &semantics, path::Switches::default()));
             }
             other => {
                 return Err(format!(

@@ -24,10 +24,6 @@ pub(crate) enum Machine {
     #[cfg(target_arch = "x86_64")]
     Sse2(Sse2),
     /// 8 bytes at a time, four times.
-    #[cfg_attr(
-        target_arch = "x86_64",
-        cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "every x86-64 has better"))
-    )]
     Portable,
 }
 

@@ -56,11 +56,14 @@ pub(crate) struct Dedup {
     generations: Vec<Generation>,
     /// The memory of a generation that was dropped.
     spare: Option<Spare<PackedWindow>>,
+    /// Whether a new generation gets the room that the one before needed.
+    pub(crate) makes_room: bool,
 }
 
 impl Dedup {
     pub(crate) fn new(base: Grain) -> Dedup {
-        Dedup { base, generations: Vec::with_capacity(GENERATIONS_MAX), spare: None }
+        let generations = Vec::with_capacity(GENERATIONS_MAX);
+        Dedup { base, generations, spare: None, makes_room: true }
     }
 
     /// Remembers that `id` is accepted into `window`, unless it is a duplicate: accepted before into a window that ends
@@ -117,9 +120,10 @@ impl Dedup {
             return place - 1;
         }
         // It will be like the one before, whose last events are still to come.
-        let count = self.generations.last().map_or(0, |before| with_margin(before.windows.len()));
-        let spare = self.spare.take().unwrap_or_else(|| Spare::new(TextMap::default()));
-        let windows = spare.into_map(count);
+        let before = self.generations.last().filter(|_| self.makes_room);
+        let count = before.map_or(0, |before| with_margin(before.windows.len()));
+        let spare = self.spare.take().filter(|_| self.makes_room);
+        let windows = spare.unwrap_or_else(|| Spare::new(TextMap::default())).into_map(count);
         self.generations.push(Generation { first: window, last: window, windows });
         place
     }

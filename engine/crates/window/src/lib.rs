@@ -33,7 +33,7 @@ mod totals;
 mod tests;
 
 pub use delay::DelayHistogram;
-pub use merge::{Closed, GoldRows, Merger};
+pub use merge::{Closed, GoldRows, Merger, RollupSets};
 pub use partial::WindowPartial;
 pub use progress::{Arrival, Progress};
 pub use quality::{Ledger, QualityPartial};

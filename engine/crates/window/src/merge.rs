@@ -265,6 +265,24 @@ impl Merger {
         self.saturated
     }
 
+    /// How large the sets of the open rollups are. The longest may lack what a shorter one has not handed on yet. Costs a
+    /// pass over their sessions, which removes copies; the bytes are those before it.
+    #[must_use]
+    pub fn rollup_sets(&mut self) -> Vec<RollupSets> {
+        let sets = self.semantics.rollups().iter().zip(&mut self.rollups).filter_map(|(&grain, open)| {
+            let Totals { sessions, customers, .. } = &mut open.as_mut()?.totals;
+            let session_bytes = sessions.memory_bytes();
+            Some(RollupSets {
+                grain,
+                sessions: sessions.count().sessions,
+                session_bytes,
+                customers: customers.len() as u64,
+                customer_bytes: customers.memory_bytes(),
+            })
+        });
+        sets.collect()
+    }
+
     /// The rollups that are open: their grains, windows and figures of the base windows closed so far.
     #[must_use]
     pub fn open_rollups(&self) -> Vec<(Grain, WindowId, Sums)> {
@@ -294,6 +312,21 @@ fn open_rollup(open: &mut Option<OpenRollup>, grain: Grain, start: EventTime) ->
     let open = open.get_or_insert_with(|| OpenRollup { window, totals: Totals::default() });
     assert_eq!(open.window, window, "a rollup stayed open beyond its end");
     open
+}
+
+/// The sets of an open rollup: how many are in them, and bytes of memory, free slots included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RollupSets {
+    /// Length and alignment of the rollup.
+    pub grain: Grain,
+    /// Distinct sessions, each with the stages it has reached.
+    pub sessions: u64,
+    /// Bytes of their set, copies included.
+    pub session_bytes: usize,
+    /// Distinct customers.
+    pub customers: u64,
+    /// Bytes of their set.
+    pub customer_bytes: usize,
 }
 
 /// A window that was closed.

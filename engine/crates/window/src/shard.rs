@@ -22,6 +22,7 @@ pub struct Shard {
     /// Everything that ends here or before has been closed.
     emitted: Watermark,
     scratch: Scratch,
+    makes_room: bool,
 }
 
 /// How many events are looked at together: three lines each, as many as a core fetches at once, and few enough that what
@@ -58,7 +59,18 @@ impl Shard {
             quality: Vec::new(),
             emitted: Watermark::NONE,
             scratch: Scratch::default(),
+            makes_room: true,
         }
+    }
+
+    /// A shard whose tables grow from nothing in every window and generation, instead of getting the room that the last one
+    /// needed. Answers the same: for measuring what that room gains.
+    #[must_use]
+    pub fn without_room(semantics: &Semantics) -> Shard {
+        let mut shard = Shard::new(semantics);
+        shard.makes_room = false;
+        shard.dedup.makes_room = false;
+        shard
     }
 
     /// Judges one event of `batch` and, where it is accepted, adds it to its window.
@@ -93,8 +105,8 @@ impl Shard {
             let index = position(&self.windows, window, WindowPartial::window).unwrap_or_else(|index| {
                 // Mostly the one before is nearly complete, and this will be like it: no table has to grow again.
                 let partial = match index.checked_sub(1) {
-                    Some(before) => WindowPartial::like(window, &self.windows[before]),
-                    None => WindowPartial::new(window),
+                    Some(before) if self.makes_room => WindowPartial::like(window, &self.windows[before]),
+                    _ => WindowPartial::new(window),
                 };
                 self.windows.insert(index, partial);
                 index
