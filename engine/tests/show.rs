@@ -413,9 +413,10 @@ fn a_lake_can_be_shown_while_a_run_writes_it() {
         assert!(output.out.starts_with(&last), "rows were lost between two looks\n{last}\n{}", output.out);
         windows = output.out.lines().count().saturating_sub(1);
         last = output.out;
-        let view = tillrace(folder.path(), None, "show lake");
-        assert_eq!((view.code, view.err.as_str()), (Some(0), ""));
+        // The view asks for tables of every grain, and those are laid out one after another before the first window.
         if windows > 0 {
+            let view = tillrace(folder.path(), None, "show lake");
+            assert_eq!((view.code, view.err.as_str()), (Some(0), ""));
             assert!(view.out.contains("\nfunnel") && view.out.contains("\nquality of "), "{}", view.out);
         }
     }
