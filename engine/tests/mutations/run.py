@@ -394,15 +394,22 @@ MUTATIONS = [
         "a duplicate counted",
         [(
             WINDOW + "shard.rs",
-            "if let Outcome::Accepted(window) = outcome {",
-            "if let Outcome::Accepted(window) | Outcome::Duplicate(window) = outcome {",
+            "            return Outcome::Duplicate(former);\n",
+            "            if let Ok(index) = position(&self.windows, former, WindowPartial::window) {\n"
+            "                self.windows[index].add(event, tags, batch, &mut self.scratch);\n"
+            "            }\n"
+            "            return Outcome::Duplicate(former);\n",
         )],
         CLAIMS,
         ["a_duplicate_counts_in_no_figure"],
     ),
     Mutation(
         "a duplicate accepted",
-        [(WINDOW + "shard.rs", "Some(former) => Outcome::Duplicate(former),", "Some(_) => Outcome::Accepted(window),")],
+        [(
+            WINDOW + "shard.rs",
+            "            run.duplicates += 1;\n            return Outcome::Duplicate(former);\n",
+            "            run.duplicates += 0;\n            let _ = former;\n",
+        )],
         COPIES,
         ["an_equal_copy_nearby_is_a_duplicate"],
     ),
@@ -469,14 +476,14 @@ MUTATIONS = [
     ),
     Mutation(
         "a record of an emitted window accepted",
-        [(WINDOW + "shard.rs", "let outcome = if self.emitted.passes(end) {", "let outcome = if false {")],
+        [(WINDOW + "shard.rs", "if self.emitted.passes(end) {", "if false {")],
         IN_WINDOW,
         ["tests::what_is_emitted_stays_emitted_for_a_partition_that_comes_back"],
     ),
     # Figures of a window.
     Mutation(
         "the mask of the first stage wrong",
-        [(WINDOW + "partial.rs", "self.see_session(event, arena, 1);", "self.see_session(event, arena, 2);")],
+        [(WINDOW + "partial.rs", "self.see_session(event, arena, tags, 1);", "self.see_session(event, arena, tags, 2);")],
         CLAIMS,
         ["a_session_is_in_the_stages_of_its_own_events_and_in_no_other"],
     ),
@@ -518,7 +525,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a product seen only at checkout lost",
-        [(WINDOW + "partial.rs", "self.totals.products.intern(&event.subject(), arena);", "")],
+        [(WINDOW + "partial.rs", "self.product(event, arena, tags);", "")],
         CLAIMS,
         ["a_product_seen_only_at_checkout_has_a_row"],
     ),

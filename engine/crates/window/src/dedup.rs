@@ -8,7 +8,7 @@
 
 use engine_model::{EventTime, Grain, Text, WindowId};
 
-use crate::text_map::{Spare, TextMap, with_margin};
+use crate::text_map::{Spare, Tag, TextMap, with_margin};
 
 /// A window number in five bytes: enough for windows of a second until the year 9999.
 #[derive(Clone, Copy, Debug)]
@@ -72,19 +72,26 @@ impl Dedup {
     /// An identifier is accepted again only by a record whose own window ends after `bound` while the former ones do not,
     /// so windows of one identifier ascend, and of those in one generation the latest is enough.
     #[inline]
-    pub(crate) fn accept(&mut self, id: &Text, arena: &[u8], window: WindowId, bound: EventTime) -> Option<WindowId> {
+    pub(crate) fn accept(
+        &mut self,
+        id: &Text,
+        arena: &[u8],
+        tag: Tag,
+        window: WindowId,
+        bound: EventTime,
+    ) -> Option<WindowId> {
         let home = match self.generations.as_slice() {
             [only] if only.holds(window) => 0,
             _ => {
                 let home = self.home_of(window);
-                if let Some(former) = self.look_beside(home, id, arena, bound) {
+                if let Some(former) = self.look_beside(home, id, arena, tag, bound) {
                     return Some(former);
                 }
                 home
             }
         };
         let windows = &mut self.generations[home].windows;
-        let (former, is_new) = windows.entry_or_insert_with(id, arena, || PackedWindow::new(window));
+        let (former, is_new) = windows.entry_with_tag(id, arena, tag, || PackedWindow::new(window));
         if !is_new {
             if self.base.end(former.get()) > bound {
                 return Some(former.get());
@@ -96,9 +103,9 @@ impl Dedup {
 
     /// The latest window that ends after `bound` and that `id` was accepted into, if there is one outside the
     /// generation at `home`.
-    fn look_beside(&self, home: usize, id: &Text, arena: &[u8], bound: EventTime) -> Option<WindowId> {
+    fn look_beside(&self, home: usize, id: &Text, arena: &[u8], tag: Tag, bound: EventTime) -> Option<WindowId> {
         let look = |generation: &Generation| {
-            let former = generation.windows.get(id, arena)?.get();
+            let former = generation.windows.get_with_tag(id, arena, tag)?.get();
             (self.base.end(former) > bound).then_some(former)
         };
         let beside = self.generations.iter().enumerate().rev().filter(|(index, _)| *index != home);
@@ -128,11 +135,11 @@ impl Dedup {
         place
     }
 
-    /// Fetches what a look for an identifier of this hash will touch first.
+    /// Fetches what a look for an identifier of this tag will touch first.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
+    pub(crate) fn prefetch(&self, tag: Tag) {
         for generation in &self.generations {
-            generation.windows.prefetch(hash);
+            generation.windows.prefetch(tag);
         }
     }
 
@@ -198,7 +205,7 @@ mod tests {
                 let text = Text::in_place(&[id]).unwrap();
                 let expected = twin.iter().rev().find(|(other, window)| *other == id && base.end(*window) > bound);
                 let expected = expected.map(|(_, window)| *window);
-                prop_assert_eq!(dedup.accept(&text, &[], window, bound), expected);
+                prop_assert_eq!(dedup.accept(&text, &[], Tag::of(&text), window, bound), expected);
                 if expected.is_none() {
                     twin.push((id, window));
                 }
@@ -218,7 +225,7 @@ mod tests {
             for n in 0..1_000u32 {
                 let id = Text::in_place(format!("{minute}-{n}").as_bytes()).unwrap();
                 let window = WindowId(i64::from(minute));
-                assert_eq!(dedup.accept(&id, &[], window, base.start(window)), None);
+                assert_eq!(dedup.accept(&id, &[], Tag::of(&id), window, base.start(window)), None);
             }
             dedup.forget(base.start(WindowId(i64::from(minute))));
             assert!(dedup.len() <= 3_000, "{} identifiers after minute {minute}", dedup.len());

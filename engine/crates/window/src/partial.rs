@@ -9,8 +9,8 @@ use engine_model::{Batch, Event, EventKind, Item, Text, TextArena, WindowId};
 
 use crate::dimension::{Dimension, Version};
 use crate::sessions::StageMask;
-use crate::text_map::{TextTable, with_margin};
-use crate::totals::{Sold, Sums, Totals, payment_key};
+use crate::text_map::{Tag, TextTable, with_margin};
+use crate::totals::{ProductSums, Sold, Sums, Totals, payment_key};
 
 /// The category of items of which nobody knows better.
 const UNKNOWN: &[u8] = b"unknown";
@@ -57,6 +57,27 @@ pub struct WindowPartial {
     unresolved: Unresolved,
     products: Dimension,
     customers: Dimension,
+}
+
+/// The tags of an event's identifiers, made once and used by every table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct EventTags {
+    pub(crate) event_id: Tag,
+    session: Tag,
+    customer: Tag,
+    subject: Tag,
+}
+
+impl EventTags {
+    #[inline]
+    pub(crate) fn of(event: &Event) -> EventTags {
+        EventTags {
+            event_id: Tag::of(&event.event_id()),
+            session: Tag::of(&event.session()),
+            customer: Tag::of(&event.customer()),
+            subject: Tag::of(&event.subject()),
+        }
+    }
 }
 
 /// Working memory of a shard for taking events in; holds nothing between two events.
@@ -149,45 +170,46 @@ impl WindowPartial {
         ]
     }
 
-    /// Fetches what adding `event` will touch first.
+    /// Fetches what adding an event of these tags will touch first.
     #[inline]
-    pub(crate) fn prefetch(&self, event: &Event) {
-        self.totals.customers.prefetch(event.customer().hash());
-        self.totals.products.prefetch(event.subject().hash());
+    pub(crate) fn prefetch(&self, tags: &EventTags) {
+        self.totals.customers.prefetch(tags.customer);
+        self.totals.products.prefetch(tags.subject);
     }
 
-    /// Fetches what adding `event` will touch next, once what [`WindowPartial::prefetch`] fetched is there.
+    /// Fetches what adding an event of these tags will touch next, once what [`WindowPartial::prefetch`] fetched is there.
     #[inline]
-    pub(crate) fn prefetch_entries(&self, event: &Event) {
-        self.totals.customers.prefetch_entry(event.customer().hash());
-        self.totals.products.prefetch_entry(event.subject().hash());
+    pub(crate) fn prefetch_entries(&self, tags: &EventTags) {
+        self.totals.customers.prefetch_entry(tags.customer);
+        self.totals.products.prefetch_entry(tags.subject);
     }
 
     /// Counts one accepted event.
-    pub(crate) fn add(&mut self, event: &Event, batch: &Batch, scratch: &mut Scratch) {
+    #[inline]
+    pub(crate) fn add(&mut self, event: &Event, tags: &EventTags, batch: &Batch, scratch: &mut Scratch) {
         let arena = batch.arena.as_slice();
         self.totals.sums.events += 1;
         if event.kind.is_activity() && !event.customer().is_absent() {
-            self.totals.customers.entry_or_insert_with(&event.customer(), arena, || ());
+            self.totals.customers.entry_with_tag(&event.customer(), arena, tags.customer, || ());
         }
         match event.kind {
             EventKind::View => {
-                self.see_session(event, arena, 1);
-                self.totals.products.entry(&event.subject(), arena).views += 1;
+                self.see_session(event, arena, tags, 1);
+                self.product(event, arena, tags).views += 1;
             }
             EventKind::AddToCart => {
-                self.see_session(event, arena, 2);
-                self.totals.products.entry(&event.subject(), arena).add_to_carts += 1;
+                self.see_session(event, arena, tags, 2);
+                self.product(event, arena, tags).add_to_carts += 1;
             }
             EventKind::Checkout => {
-                self.see_session(event, arena, 4);
+                self.see_session(event, arena, tags, 4);
                 if !event.subject().is_absent() {
-                    self.totals.products.intern(&event.subject(), arena);
+                    self.product(event, arena, tags);
                 }
             }
             EventKind::Order => {
                 if !event.session().is_absent() {
-                    self.see_session(event, arena, 8);
+                    self.see_session(event, arena, tags, 8);
                 }
                 self.add_order(event, batch.items_of(event), arena, scratch);
             }
@@ -204,8 +226,14 @@ impl WindowPartial {
     }
 
     #[inline]
-    fn see_session(&mut self, event: &Event, arena: &[u8], stage: StageMask) {
-        self.totals.sessions.add(&event.session(), arena, stage);
+    fn see_session(&mut self, event: &Event, arena: &[u8], tags: &EventTags, stage: StageMask) {
+        self.totals.sessions.add(&event.session(), arena, tags.session, stage);
+    }
+
+    #[inline]
+    fn product(&mut self, event: &Event, arena: &[u8], tags: &EventTags) -> &mut ProductSums {
+        let index = self.totals.products.intern_with_tag(&event.subject(), arena, tags.subject);
+        &mut self.totals.products.records[index]
     }
 
     fn add_order(&mut self, event: &Event, items: &[Item], arena: &[u8], scratch: &mut Scratch) {

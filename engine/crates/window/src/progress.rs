@@ -86,6 +86,16 @@ impl Progress {
                 self.reject(line);
             }
             event.watermark = self.watermark();
+            let newest = self.max.max(arrival.emitted.get());
+            if newest <= event.time && event.time < self.current_end && event.time <= time_max {
+                // Nothing newer has been, nothing as new is emitted, and the observed window stays: neither late nor delayed.
+                event.judgement = Judgement::InTime;
+                self.max = event.time;
+                event.observed = self.current.window;
+                self.current.ledger.records += 1;
+                self.current.delays.record(Micros::ZERO);
+                continue;
+            }
             let (_, end) = self.cursor.seek(event.time);
             let is_late = event.watermark.max(arrival.emitted).passes(end);
             event.judgement = if is_late { Judgement::Late } else { Judgement::InTime };

@@ -9,7 +9,7 @@
 use engine_model::gold::STAGES;
 use engine_model::{Text, TextArena};
 
-use crate::text_map::Entry;
+use crate::text_map::{Entry, Tag};
 
 /// Which funnel stages a session was seen in: bit `i` for `STAGES[i]`.
 pub(crate) type StageMask = u8;
@@ -54,15 +54,15 @@ pub(crate) struct SessionCounts {
 }
 
 impl Sessions {
-    /// Adds a session, whose text lives in `arena`, seen in `stages`.
+    /// Adds a session, whose text lives in `arena` and has this tag, seen in `stages`.
     ///
     /// Amortised O(1); a single call removes copies of one part at most.
     #[inline]
-    pub(crate) fn add(&mut self, session: &Text, arena: &[u8], stages: StageMask) {
+    pub(crate) fn add(&mut self, session: &Text, arena: &[u8], tag: Tag, stages: StageMask) {
         if self.parts.is_empty() {
             self.parts.resize_with(PARTS, Part::default);
         }
-        let part = &mut self.parts[(session.hash() >> (64 - PART_BITS)) as usize];
+        let part = &mut self.parts[tag.place(PARTS)];
         if part.entries.len() == part.entries.capacity() {
             part.make_room(&mut self.slots);
         }
@@ -239,7 +239,7 @@ mod tests {
             let count = 200_000u64;
             for n in 0..count * copies {
                 let session = Text::in_place(format!("s-{:012}", n % count).as_bytes()).unwrap();
-                sessions.add(&session, &[], 1);
+                sessions.add(&session, &[], Tag::of(&session), 1);
             }
             let bytes = sessions.memory_bytes() as u64;
             assert!(bytes <= 40 * count, "{} bytes a session that comes {copies} times", bytes / count);
@@ -259,7 +259,7 @@ mod tests {
                 let mut arena = vec![0; index % 7];
                 let text = Text::new(name.as_bytes(), &mut arena);
                 let side = if *is_ours { &mut ours } else { &mut theirs };
-                side.add(&text, &arena, 1 << stage);
+                side.add(&text, &arena, Tag::of(&text), 1 << stage);
                 *twin.entry(name.clone()).or_default() |= 1 << stage;
                 if index == snapshot {
                     // Counting in between changes nothing.

@@ -4,7 +4,7 @@ use engine_model::{Batch, Event, Grain, Judgement, Outcome, Semantics, Watermark
 
 use crate::cursor::WindowCursor;
 use crate::dedup::Dedup;
-use crate::partial::{Scratch, WindowPartial};
+use crate::partial::{EventTags, Scratch, WindowPartial};
 use crate::quality::QualityPartial;
 use crate::totals::Sums;
 
@@ -28,6 +28,21 @@ pub struct Shard {
 /// How many events are looked at together: three lines each, as many as a core fetches at once, and few enough that what
 /// was fetched is still there when it is used.
 const LOOK_AHEAD: usize = 16;
+
+/// What became of events that were observed in the same window, one after another.
+#[derive(Clone, Copy, Debug)]
+struct ObservedRun {
+    window: WindowId,
+    accepted: u64,
+    duplicates: u64,
+    late: u64,
+}
+
+impl ObservedRun {
+    fn new(window: WindowId) -> ObservedRun {
+        ObservedRun { window, accepted: 0, duplicates: 0, late: 0 }
+    }
+}
 
 /// What a shard hands over when windows close.
 #[derive(Clone, Debug, Default)]
@@ -81,38 +96,9 @@ impl Shard {
     /// The answer is the first that applies in the order late, duplicate, accepted; only an accepted event changes the
     /// window. Events that the partition's progress has judged late must not come here.
     pub fn ingest(&mut self, batch: &Batch, event: &Event) -> Outcome {
-        debug_assert_eq!(event.judgement, Judgement::InTime, "a late event was routed");
-        let (window, end) = self.cursor.seek(event.time);
-        let outcome = if self.emitted.passes(end) {
-            // Only a live partition that was idle can bring this; for files its own watermark has passed already.
-            Outcome::Late { by: self.emitted.get() - end }
-        } else {
-            // What a commit holds, or the partition's watermark has passed, is no longer remembered.
-            let bound = event.watermark.max(self.emitted).get();
-            match self.dedup.accept(&event.event_id(), &batch.arena, window, bound) {
-                Some(former) => Outcome::Duplicate(former),
-                None => Outcome::Accepted(window),
-            }
-        };
-        let ledger = &mut self.observed(event.observed).ledger;
-        match outcome {
-            Outcome::Accepted(_) => ledger.accepted += 1,
-            Outcome::Duplicate(_) => ledger.duplicates += 1,
-            Outcome::Late { .. } => ledger.late += 1,
-            Outcome::Rejected(_) => unreachable!("an event is no rejected line"),
-        }
-        if let Outcome::Accepted(window) = outcome {
-            let index = position(&self.windows, window, WindowPartial::window).unwrap_or_else(|index| {
-                // Mostly the one before is nearly complete, and this will be like it: no table has to grow again.
-                let partial = match index.checked_sub(1) {
-                    Some(before) if self.makes_room => WindowPartial::like(window, &self.windows[before]),
-                    _ => WindowPartial::new(window),
-                };
-                self.windows.insert(index, partial);
-                index
-            });
-            self.windows[index].add(event, batch, &mut self.scratch);
-        }
+        let mut run = ObservedRun::new(event.observed);
+        let outcome = self.take(batch, event, &EventTags::of(event), &mut run);
+        self.observe(&run);
         outcome
     }
 
@@ -122,28 +108,90 @@ impl Shard {
     /// were late after all, which only a live partition that was idle can bring.
     pub fn ingest_batch(&mut self, batch: &Batch, mut on_duplicate: impl FnMut(&Event)) -> u64 {
         self.dedup.tidy();
+        let events = batch.events.as_slice();
+        let Some(first) = events.first() else { return 0 };
+        let mut run = ObservedRun::new(first.observed);
         let mut late = 0;
-        for (index, event) in batch.events.iter().enumerate() {
-            if let Some(far) = batch.events.get(index + LOOK_AHEAD) {
-                self.dedup.prefetch(far.event_id().hash());
-                if let Some(newest) = self.windows.last() {
-                    newest.prefetch(far);
+        // Those of the next events, each at the place of its number's last bits.
+        let mut tags = [EventTags::default(); LOOK_AHEAD];
+        for (event, tags) in events.iter().zip(&mut tags) {
+            *tags = EventTags::of(event);
+        }
+        for (index, event) in events.iter().enumerate() {
+            let own = tags[index % LOOK_AHEAD];
+            let newest = self.windows.last();
+            if let Some(far) = events.get(index + LOOK_AHEAD) {
+                let far = EventTags::of(far);
+                tags[index % LOOK_AHEAD] = far;
+                self.dedup.prefetch(far.event_id);
+                if let Some(newest) = newest {
+                    newest.prefetch(&far);
+                    newest.prefetch_entries(&tags[(index + LOOK_AHEAD / 2) % LOOK_AHEAD]);
                 }
             }
-            if let Some(near) = batch.events.get(index + LOOK_AHEAD / 2)
-                && let Some(newest) = self.windows.last()
-            {
-                newest.prefetch_entries(near);
-            }
             if event.judgement == Judgement::InTime {
-                match self.ingest(batch, event) {
+                if event.observed != run.window {
+                    self.observe(&run);
+                    run = ObservedRun::new(event.observed);
+                }
+                match self.take(batch, event, &own, &mut run) {
                     Outcome::Duplicate(_) => on_duplicate(event),
                     Outcome::Late { .. } => late += 1,
                     Outcome::Accepted(_) | Outcome::Rejected(_) => {}
                 }
             }
         }
+        self.observe(&run);
         late
+    }
+
+    /// Judges one event, which is observed in the window of `run`, and adds it to its own where it is accepted.
+    #[inline]
+    fn take(&mut self, batch: &Batch, event: &Event, tags: &EventTags, run: &mut ObservedRun) -> Outcome {
+        debug_assert_eq!(event.judgement, Judgement::InTime, "a late event was routed");
+        debug_assert_eq!(event.observed, run.window);
+        let (window, end) = self.cursor.seek(event.time);
+        if self.emitted.passes(end) {
+            // Only a live partition that was idle can bring this; for files its own watermark has passed already.
+            run.late += 1;
+            return Outcome::Late { by: self.emitted.get() - end };
+        }
+        // What a commit holds, or the partition's watermark has passed, is no longer remembered.
+        let bound = event.watermark.max(self.emitted).get();
+        if let Some(former) = self.dedup.accept(&event.event_id(), &batch.arena, tags.event_id, window, bound) {
+            run.duplicates += 1;
+            return Outcome::Duplicate(former);
+        }
+        run.accepted += 1;
+        let index = match position(&self.windows, window, WindowPartial::window) {
+            Ok(index) => index,
+            Err(index) => self.open(window, index),
+        };
+        self.windows[index].add(event, tags, batch, &mut self.scratch);
+        Outcome::Accepted(window)
+    }
+
+    /// Opens `window` at its place among the open ones.
+    #[cold]
+    fn open(&mut self, window: WindowId, index: usize) -> usize {
+        // Mostly the one before is nearly complete, and this will be like it: no table has to grow again.
+        let partial = match index.checked_sub(1) {
+            Some(before) if self.makes_room => WindowPartial::like(window, &self.windows[before]),
+            _ => WindowPartial::new(window),
+        };
+        self.windows.insert(index, partial);
+        index
+    }
+
+    fn observe(&mut self, run: &ObservedRun) {
+        let &ObservedRun { window, accepted, duplicates, late } = run;
+        if accepted + duplicates + late == 0 {
+            return;
+        }
+        let ledger = &mut self.observed(window).ledger;
+        ledger.accepted += accepted;
+        ledger.duplicates += duplicates;
+        ledger.late += late;
     }
 
     fn observed(&mut self, window: WindowId) -> &mut QualityPartial {

@@ -72,16 +72,33 @@ impl<V> Default for TextMap<V> {
     }
 }
 
-/// The 32 bits of a hash that a slot keeps.
-#[inline]
-fn tag_of(hash: u64) -> u64 {
-    hash >> 32
-}
+/// The 32 bits of a text's hash that a slot keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tag(u32);
 
-/// Where the slot of a tag is looked for first, among `slots`.
-#[inline]
-fn place_of(tag: u64, slots: usize) -> usize {
-    ((tag * slots as u64) >> 32) as usize
+impl Tag {
+    #[inline]
+    pub(crate) fn of(text: &Text) -> Tag {
+        Tag((text.hash() >> 32) as u32)
+    }
+
+    /// The tag of a slot in use.
+    #[inline]
+    fn of_slot(slot: u64) -> Tag {
+        Tag((slot >> 32) as u32)
+    }
+
+    /// The slot that says this tag and the place in the log before `len`.
+    #[inline]
+    fn slot(self, len: usize) -> u64 {
+        u64::from(self.0) << 32 | len as u64
+    }
+
+    /// Where its slot is looked for first, among `slots`; of any two tags the greater one's is not before the other's.
+    #[inline]
+    pub(crate) fn place(self, slots: usize) -> usize {
+        ((u64::from(self.0) * slots as u64) >> 32) as usize
+    }
 }
 
 /// Room to ask for where there were `count` texts before and there will be about as many.
@@ -131,17 +148,17 @@ impl<V> TextMap<V> {
         slots * size_of::<u64>() + self.log.capacity() * size_of::<Entry<V>>() + self.arena.capacity()
     }
 
-    /// Fetches what a look for a text of this hash will touch first, for a look that comes soon.
+    /// Fetches what a look for a text of this tag will touch first, for a look that comes soon.
     #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
-        if let Some(slot) = self.slots.get(place_of(tag_of(hash), self.slots.len())) {
+    pub(crate) fn prefetch(&self, tag: Tag) {
+        if let Some(slot) = self.slots.get(tag.place(self.slots.len())) {
             prefetch(slot);
         }
     }
 
     /// The place in the log of `text`, which lives in `arena`, or the free slot where it belongs. There must be one.
     #[inline]
-    fn find(&self, text: &Text, arena: &[u8], tag: u64) -> Result<usize, usize> {
+    fn find(&self, text: &Text, arena: &[u8], tag: Tag) -> Result<usize, usize> {
         match self.find_in(&self.slots, text, arena, tag) {
             Err(free) if !self.former.is_empty() => self.find_in_former(text, arena, tag).ok_or(free),
             found => found,
@@ -149,19 +166,19 @@ impl<V> TextMap<V> {
     }
 
     #[cold]
-    fn find_in_former(&self, text: &Text, arena: &[u8], tag: u64) -> Option<usize> {
+    fn find_in_former(&self, text: &Text, arena: &[u8], tag: Tag) -> Option<usize> {
         self.find_in(&self.former, text, arena, tag).ok()
     }
 
     #[inline]
-    fn find_in(&self, slots: &[u64], text: &Text, arena: &[u8], tag: u64) -> Result<usize, usize> {
-        let mut place = place_of(tag, slots.len());
+    fn find_in(&self, slots: &[u64], text: &Text, arena: &[u8], tag: Tag) -> Result<usize, usize> {
+        let mut place = tag.place(slots.len());
         loop {
             let slot = slots[place];
             if slot == 0 {
                 return Err(place);
             }
-            if slot >> 32 == tag {
+            if Tag::of_slot(slot) == tag {
                 let index = index_of(slot);
                 if self.log[index].text().equals(&self.arena, text, arena) {
                     return Ok(index);
@@ -177,10 +194,16 @@ impl<V> TextMap<V> {
     /// The value of `text`, which lives in `arena`.
     #[must_use]
     pub fn get(&self, text: &Text, arena: &[u8]) -> Option<&V> {
+        self.get_with_tag(text, arena, Tag::of(text))
+    }
+
+    /// The same for who knows the text's tag.
+    #[inline]
+    pub(crate) fn get_with_tag(&self, text: &Text, arena: &[u8], tag: Tag) -> Option<&V> {
         if self.slots.is_empty() {
             return None;
         }
-        let index = self.find(text, arena, tag_of(text.hash())).ok()?;
+        let index = self.find(text, arena, tag).ok()?;
         Some(&self.log[index].value)
     }
 
@@ -192,11 +215,18 @@ impl<V> TextMap<V> {
     /// Where there are 2^32 - 1 texts already.
     #[inline]
     pub fn entry_or_insert_with(&mut self, text: &Text, arena: &[u8], make: impl FnOnce() -> V) -> (&mut V, bool) {
-        self.entry_with_tag(text, arena, tag_of(text.hash()), make)
+        self.entry_with_tag(text, arena, Tag::of(text), make)
     }
 
+    /// The same for who knows the text's tag.
     #[inline]
-    fn entry_with_tag(&mut self, text: &Text, arena: &[u8], tag: u64, make: impl FnOnce() -> V) -> (&mut V, bool) {
+    pub(crate) fn entry_with_tag(
+        &mut self,
+        text: &Text,
+        arena: &[u8],
+        tag: Tag,
+        make: impl FnOnce() -> V,
+    ) -> (&mut V, bool) {
         if self.log.len() >= self.limit {
             self.make_room();
         }
@@ -207,7 +237,7 @@ impl<V> TextMap<V> {
                 self.log.push(Entry::new(kept, make()));
                 let index = self.log.len();
                 assert!(u32::try_from(index).is_ok(), "a map of {index} texts; at most 2^32 - 1");
-                self.slots[place] = tag << 32 | index as u64;
+                self.slots[place] = tag.slot(index);
                 (&mut self.log[index - 1].value, true)
             }
         }
@@ -225,10 +255,10 @@ impl<V> TextMap<V> {
     ) {
         for entries in other.log.chunks(LOOK_AHEAD) {
             for entry in entries {
-                self.prefetch(entry.text().hash());
+                self.prefetch(Tag::of(&entry.text()));
             }
             for entry in entries {
-                self.prefetch_entry(entry.text().hash());
+                self.prefetch_entry(Tag::of(&entry.text()));
             }
             for entry in entries {
                 let text = entry.text();
@@ -238,12 +268,11 @@ impl<V> TextMap<V> {
         }
     }
 
-    /// Fetches the entry that a look for a text of this hash will most likely compare, if there is one.
+    /// Fetches the entry that a look for a text of this tag will most likely compare, if there is one.
     #[inline]
-    pub(crate) fn prefetch_entry(&self, hash: u64) {
-        let tag = tag_of(hash);
-        if let Some(&slot) = self.slots.get(place_of(tag, self.slots.len()))
-            && slot >> 32 == tag
+    pub(crate) fn prefetch_entry(&self, tag: Tag) {
+        if let Some(&slot) = self.slots.get(tag.place(self.slots.len()))
+            && Tag::of_slot(slot) == tag
             && slot != 0
             && let Some(entry) = self.log.get(index_of(slot))
         {
@@ -285,7 +314,7 @@ impl<V> TextMap<V> {
         let count = self.slots.len();
         let end = self.former.len().min(self.moved.saturating_add(places));
         for &slot in self.former[self.moved..end].iter().filter(|slot| **slot != 0) {
-            let mut place = place_of(slot >> 32, count);
+            let mut place = Tag::of_slot(slot).place(count);
             while self.slots[place] != 0 {
                 place = if place + 1 == count { 0 } else { place + 1 };
             }
@@ -367,21 +396,27 @@ impl<T> Default for TextTable<T> {
 impl<T: Default> TextTable<T> {
     /// See [`TextMap::prefetch`].
     #[inline]
-    pub(crate) fn prefetch(&self, hash: u64) {
-        self.index.prefetch(hash);
+    pub(crate) fn prefetch(&self, tag: Tag) {
+        self.index.prefetch(tag);
     }
 
     /// See [`TextMap::prefetch_entry`].
     #[inline]
-    pub(crate) fn prefetch_entry(&self, hash: u64) {
-        self.index.prefetch_entry(hash);
+    pub(crate) fn prefetch_entry(&self, tag: Tag) {
+        self.index.prefetch_entry(tag);
     }
 
     /// The number of `text`, which lives in `arena`; a new record where it is new.
     #[inline]
     pub(crate) fn intern(&mut self, text: &Text, arena: &[u8]) -> usize {
+        self.intern_with_tag(text, arena, Tag::of(text))
+    }
+
+    /// The same for who knows the text's tag.
+    #[inline]
+    pub(crate) fn intern_with_tag(&mut self, text: &Text, arena: &[u8], tag: Tag) -> usize {
         let next = u32::try_from(self.records.len()).expect("a window holds less than 2^32 keys");
-        let (index, is_new) = self.index.entry_or_insert_with(text, arena, || next.to_le_bytes());
+        let (index, is_new) = self.index.entry_with_tag(text, arena, tag, || next.to_le_bytes());
         let index = u32::from_le_bytes(*index) as usize;
         if is_new {
             self.records.push(T::default());
@@ -446,7 +481,7 @@ mod tests {
     #[test]
     fn texts_of_one_tag_stay_apart() {
         // The last tag there is: its texts run over the end of the table.
-        let tag = u64::from(u32::MAX);
+        let tag = Tag(u32::MAX);
         let mut map = TextMap::default();
         let text = |n: usize| Text::in_place(format!("t{n}").as_bytes()).unwrap();
         for n in 0..500 {
