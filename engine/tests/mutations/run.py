@@ -280,7 +280,7 @@ MUTATIONS = [
                 "            EventKind::PaymentSucceeded | EventKind::PaymentFailed => {\n",
                 "            EventKind::PaymentSucceeded | EventKind::PaymentFailed => {\n"
                 "                if !event.session().is_absent() {\n"
-                "                    self.see_session(event, arena, 0);\n"
+                "                    self.see_session(event, arena, tags, 0);\n"
                 "                }\n",
             ),
         ],
@@ -341,11 +341,14 @@ MUTATIONS = [
     ),
     Mutation(
         "a record as old as max_p counted as delayed",
-        [(
-            WINDOW + "progress.rs",
-            "let is_delayed = event.time < self.max;",
-            "let is_delayed = event.time <= self.max;",
-        )],
+        [
+            (
+                WINDOW + "progress.rs",
+                "let is_delayed = event.time < self.max;",
+                "let is_delayed = event.time <= self.max;",
+            ),
+            (WINDOW + "progress.rs", "if newest <= event.time &&", "if newest < event.time &&"),
+        ],
         CLAIMS,
         ["a_record_as_old_as_the_newest_is_not_delayed"],
     ),
@@ -460,11 +463,23 @@ MUTATIONS = [
     ),
     Mutation(
         "a copy at the end of the first one's window a duplicate",
-        [(
-            WINDOW + "dedup.rs",
-            "            if self.base.end(former.get()) > bound {\n",
-            "            if self.base.end(former.get()) >= bound {\n",
-        )],
+        [
+            (
+                WINDOW + "dedup.rs",
+                "            if self.base.end(former.get()) > bound {\n",
+                "            if self.base.end(former.get()) >= bound {\n",
+            ),
+            (
+                WINDOW + "dedup.rs",
+                "(self.base.end(former) > bound).then_some(former)",
+                "(self.base.end(former) >= bound).then_some(former)",
+            ),
+            (
+                WINDOW + "dedup.rs",
+                "self.base.end(generation.last) > bound",
+                "self.base.end(generation.last) >= bound",
+            ),
+        ],
         COPIES,
         ["a_differing_copy_is_a_duplicate_until_the_watermark_reaches_the_end_of_the_firsts_window"],
     ),
