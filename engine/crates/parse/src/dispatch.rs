@@ -91,10 +91,15 @@ fn parse_avx2(
 /// Vectors for which some functions are compiled apart, so that they do not crowd the loop that reads by shapes.
 pub(crate) trait Compiled: Vectors {
     /// [`Tokens::find`] with these vectors.
-    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize>;
+    #[inline(never)]
+    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
+        tokens.find(self, bytes)
+    }
 
     /// [`Vectors::uuid`] with these vectors.
-    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]>;
+    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+        self.uuid(text)
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -124,24 +129,6 @@ fn uuid_avx2(vectors: Avx2, text: &[u8; 36]) -> Option<[u8; 16]> {
 }
 
 #[cfg(target_arch = "x86_64")]
-impl Compiled for Sse2 {
-    #[inline(never)]
-    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
-        tokens.find(self, bytes)
-    }
+impl Compiled for Sse2 {}
 
-    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
-        self.uuid(text)
-    }
-}
-
-impl Compiled for Portable {
-    #[inline(never)]
-    fn find_tokens(self, tokens: &mut Tokens, bytes: &[u8]) -> Option<usize> {
-        tokens.find(self, bytes)
-    }
-
-    fn uuid_apart(self, text: &[u8; 36]) -> Option<[u8; 16]> {
-        self.uuid(text)
-    }
-}
+impl Compiled for Portable {}
