@@ -172,15 +172,11 @@ impl Merger {
             if !is_fed_by_shorter(self.semantics.rollups(), index) {
                 open.totals.merge_all_but_customers(totals);
             }
-            open.totals.customers.absorb(
-                &totals.customers,
-                || (),
-                |customer, (), (), is_new| {
-                    if is_new && grain.is_daily() {
-                        new_today.push((customer, &()));
-                    }
-                },
-            );
+            open.totals.customers.absorb(&totals.customers, |customer| {
+                if grain.is_daily() {
+                    new_today.push((customer, &()));
+                }
+            });
         }
         if base.is_daily() {
             new_today.extend(totals.customers.iter());

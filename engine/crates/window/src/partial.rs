@@ -232,8 +232,7 @@ impl WindowPartial {
 
     #[inline]
     fn product(&mut self, event: &Event, arena: &[u8], tags: &EventTags) -> &mut ProductSums {
-        let index = self.totals.products.intern_with_tag(&event.subject(), arena, tags.subject);
-        &mut self.totals.products.records[index]
+        self.totals.products.entry_with_tag(&event.subject(), arena, tags.subject)
     }
 
     fn add_order(&mut self, event: &Event, items: &[Item], arena: &[u8], scratch: &mut Scratch) {

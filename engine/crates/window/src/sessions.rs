@@ -9,7 +9,7 @@
 use engine_model::gold::STAGES;
 use engine_model::{Text, TextArena};
 
-use crate::text_map::{Entry, Tag};
+use crate::text_map::{Entry, Tag, index_of, place_after};
 
 /// Which funnel stages a session was seen in: bit `i` for `STAGES[i]`.
 pub(crate) type StageMask = u8;
@@ -59,12 +59,10 @@ impl Sessions {
     /// Amortised O(1); a single call removes copies of one part at most.
     #[inline]
     pub(crate) fn add(&mut self, session: &Text, arena: &[u8], tag: Tag, stages: StageMask) {
-        if self.parts.is_empty() {
-            self.parts.resize_with(PARTS, Part::default);
-        }
-        let part = &mut self.parts[tag.place(PARTS)];
+        let slots = &mut self.slots;
+        let part = &mut all_parts(&mut self.parts)[tag.place(PARTS)];
         if part.entries.len() == part.entries.capacity() {
-            part.make_room(&mut self.slots);
+            part.make_room(slots);
         }
         let kept = session.moved(arena, &mut part.arena);
         part.entries.push(Entry::new(kept, stages));
@@ -75,10 +73,7 @@ impl Sessions {
         if other.parts.is_empty() {
             return;
         }
-        if self.parts.is_empty() {
-            self.parts.resize_with(PARTS, Part::default);
-        }
-        for (part, theirs) in self.parts.iter_mut().zip(&other.parts) {
+        for (part, theirs) in all_parts(&mut self.parts).iter_mut().zip(&other.parts) {
             part.append(theirs, &mut self.slots);
         }
     }
@@ -119,6 +114,20 @@ impl Sessions {
     }
 }
 
+/// All parts, made where there were none yet.
+#[inline]
+fn all_parts(parts: &mut Vec<Part>) -> &mut [Part] {
+    if parts.is_empty() {
+        parts.resize_with(PARTS, Part::default);
+    }
+    parts
+}
+
+/// For how many more entries a part of `count` gets memory at a time.
+fn slack(count: usize) -> usize {
+    if count < LARGE_PART { count / 2 } else { count / 4 }
+}
+
 /// How many entries a part of so many sessions may have before copies are removed again.
 fn limit_after(distinct: usize) -> usize {
     (distinct + distinct / 2 + distinct / 4).max(LIMIT_MIN)
@@ -147,8 +156,7 @@ impl Part {
         }
         let count = self.entries.len();
         if count == self.entries.capacity() {
-            let more = if count < LARGE_PART { count / 2 } else { count / 4 };
-            self.entries.reserve_exact(more.min(self.limit - count).max(8));
+            self.entries.reserve_exact(slack(count).min(self.limit - count).max(8));
         }
     }
 
@@ -158,8 +166,7 @@ impl Part {
         }
         let needed = self.entries.len() + other.entries.len();
         if needed > self.entries.capacity() {
-            let slack = if needed < LARGE_PART { needed / 2 } else { needed / 4 };
-            self.entries.reserve_exact(needed + slack - self.entries.len());
+            self.entries.reserve_exact(needed + slack(needed) - self.entries.len());
         }
         if self.entries.is_empty() {
             self.distinct = other.distinct;
@@ -183,33 +190,30 @@ impl Part {
             self.limit = limit_after(count);
             return;
         }
-        let size = (2 * count).next_power_of_two();
-        let shift = 64 - size.trailing_zeros();
         slots.clear();
-        slots.resize(size, 0);
+        slots.resize(2 * count, 0);
         let mut distinct = 0;
         for index in 0..count {
             let entry = self.entries[index];
+            let tag = Tag::of(&entry.text());
             // The first bits have chosen the part.
-            let hash = entry.text().hash() << PART_BITS;
-            let tag = hash >> 32 << 32;
-            let mut place = usize::try_from(hash >> shift).expect("less than the table's size");
+            let mut place = tag.without_first(PART_BITS).place(slots.len());
             loop {
                 let slot = slots[place];
                 if slot == 0 {
                     self.entries[distinct] = entry;
                     distinct += 1;
-                    slots[place] = tag | distinct as u64;
+                    slots[place] = tag.slot(distinct);
                     break;
                 }
-                if (slot ^ tag) >> 32 == 0 {
-                    let known = &mut self.entries[(slot & 0xFFFF_FFFF) as usize - 1];
+                if Tag::of_slot(slot) == tag {
+                    let known = &mut self.entries[index_of(slot)];
                     if known.text().equals(&self.arena, &entry.text(), &self.arena) {
                         known.value |= entry.value;
                         break;
                     }
                 }
-                place = (place + 1) & (size - 1);
+                place = place_after(place, slots.len());
             }
         }
         assert!(u32::try_from(distinct).is_ok(), "{distinct} sessions in a part; at most 2^32 - 1");

@@ -22,10 +22,9 @@ pub struct Shard {
     /// Everything that ends here or before has been closed.
     emitted: Watermark,
     scratch: Scratch,
-    makes_room: bool,
 }
 
-/// How many events are looked at together: three lines each, as many as a core fetches at once, and few enough that what
+/// How many events ahead memory is fetched: three lines each, as many as a core fetches at once, and few enough that what
 /// was fetched is still there when it is used.
 const LOOK_AHEAD: usize = 16;
 
@@ -74,7 +73,6 @@ impl Shard {
             quality: Vec::new(),
             emitted: Watermark::NONE,
             scratch: Scratch::default(),
-            makes_room: true,
         }
     }
 
@@ -83,14 +81,13 @@ impl Shard {
     #[must_use]
     pub fn without_room(semantics: &Semantics) -> Shard {
         let mut shard = Shard::new(semantics);
-        shard.makes_room = false;
         shard.dedup.makes_room = false;
         shard
     }
 
     /// Judges one event of `batch` and, where it is accepted, adds it to its window.
     ///
-    /// Expected O(1) with one or two probes for the identifier and one each for session, customer and product; never
+    /// Expected O(1) with one to three probes for the identifier, mostly one, and one each for customer and product; never
     /// blocks; allocates only when a table must grow.
     ///
     /// The answer is the first that applies in the order late, duplicate, accepted; only an accepted event changes the
@@ -176,7 +173,7 @@ impl Shard {
     fn open(&mut self, window: WindowId, index: usize) -> usize {
         // Mostly the one before is nearly complete, and this will be like it: no table has to grow again.
         let partial = match index.checked_sub(1) {
-            Some(before) if self.makes_room => WindowPartial::like(window, &self.windows[before]),
+            Some(before) if self.dedup.makes_room => WindowPartial::like(window, &self.windows[before]),
             _ => WindowPartial::new(window),
         };
         self.windows.insert(index, partial);

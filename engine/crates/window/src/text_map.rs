@@ -84,13 +84,13 @@ impl Tag {
 
     /// The tag of a slot in use.
     #[inline]
-    fn of_slot(slot: u64) -> Tag {
+    pub(crate) fn of_slot(slot: u64) -> Tag {
         Tag((slot >> 32) as u32)
     }
 
     /// The slot that says this tag and the place in the log before `len`.
     #[inline]
-    fn slot(self, len: usize) -> u64 {
+    pub(crate) fn slot(self, len: usize) -> u64 {
         u64::from(self.0) << 32 | len as u64
     }
 
@@ -98,6 +98,12 @@ impl Tag {
     #[inline]
     pub(crate) fn place(self, slots: usize) -> usize {
         ((u64::from(self.0) * slots as u64) >> 32) as usize
+    }
+
+    /// The same without its first `bits`, for places among those that begin with the same ones.
+    #[inline]
+    pub(crate) fn without_first(self, bits: u32) -> Tag {
+        Tag(self.0 << bits)
     }
 }
 
@@ -184,10 +190,7 @@ impl<V> TextMap<V> {
                     return Ok(index);
                 }
             }
-            place += 1;
-            if place == slots.len() {
-                place = 0;
-            }
+            place = place_after(place, slots.len());
         }
     }
 
@@ -243,31 +246,6 @@ impl<V> TextMap<V> {
         }
     }
 
-    /// Puts in all texts of `other`, in their order; `each` is told the text, what `other` has for it, what is here (made by
-    /// `make` where it is new) and whether it is new.
-    ///
-    /// While some are put in, the slots and entries that those behind them need are on their way.
-    pub(crate) fn absorb<W>(
-        &mut self,
-        other: &TextMap<W>,
-        make: impl Fn() -> V,
-        mut each: impl FnMut(Text, &W, &mut V, bool),
-    ) {
-        for entries in other.log.chunks(LOOK_AHEAD) {
-            for entry in entries {
-                self.prefetch(Tag::of(&entry.text()));
-            }
-            for entry in entries {
-                self.prefetch_entry(Tag::of(&entry.text()));
-            }
-            for entry in entries {
-                let text = entry.text();
-                let (value, is_new) = self.entry_or_insert_with(&text, &other.arena, &make);
-                each(text, &entry.value, value, is_new);
-            }
-        }
-    }
-
     /// Fetches the entry that a look for a text of this tag will most likely compare, if there is one.
     #[inline]
     pub(crate) fn prefetch_entry(&self, tag: Tag) {
@@ -316,7 +294,7 @@ impl<V> TextMap<V> {
         for &slot in self.former[self.moved..end].iter().filter(|slot| **slot != 0) {
             let mut place = Tag::of_slot(slot).place(count);
             while self.slots[place] != 0 {
-                place = if place + 1 == count { 0 } else { place + 1 };
+                place = place_after(place, count);
             }
             self.slots[place] = slot;
         }
@@ -325,6 +303,28 @@ impl<V> TextMap<V> {
             self.former = Vec::new();
             self.moved = 0;
             self.limit = Self::room(count);
+        }
+    }
+}
+
+impl TextMap<()> {
+    /// Puts in all texts of `other`, in their order, and hands over those that are new here; they live in `other`'s arena.
+    ///
+    /// While some are put in, the slots and entries that those behind them need are on their way.
+    pub(crate) fn absorb(&mut self, other: &TextMap<()>, mut on_new: impl FnMut(Text)) {
+        for entries in other.log.chunks(LOOK_AHEAD) {
+            for entry in entries {
+                self.prefetch(Tag::of(&entry.text()));
+            }
+            for entry in entries {
+                self.prefetch_entry(Tag::of(&entry.text()));
+            }
+            for entry in entries {
+                let text = entry.text();
+                if self.entry_or_insert_with(&text, &other.arena, || ()).1 {
+                    on_new(text);
+                }
+            }
         }
     }
 }
@@ -341,7 +341,10 @@ const CLEAR_STEP: usize = 4_096;
 
 impl<V> Spare<V> {
     pub(crate) fn new(mut map: TextMap<V>) -> Spare<V> {
-        map.move_slots(usize::MAX);
+        // What has not moved need not, for all is to be cleared.
+        map.former = Vec::new();
+        map.moved = 0;
+        map.move_slots(0);
         map.log.clear();
         map.arena.clear();
         Spare { map, cleared: 0 }
@@ -362,21 +365,26 @@ impl<V> Spare<V> {
     /// An empty map with room for `count` texts, in this memory where it is neither too small nor much too large.
     pub(crate) fn into_map(mut self, count: usize) -> TextMap<V> {
         let room = TextMap::<V>::room(self.map.slots.len());
-        if count > room || room > 4 * count {
-            let mut map = TextMap::default();
-            map.reserve(count);
-            return map;
+        let mut map = TextMap::default();
+        if count <= room && room <= 4 * count {
+            self.clear(usize::MAX);
+            map = self.map;
         }
-        self.clear(usize::MAX);
-        self.map.log.reserve(count);
-        self.map
+        map.reserve(count);
+        map
     }
+}
+
+/// The place of the slot after this one, among `slots`: after the last comes the first.
+#[inline]
+pub(crate) fn place_after(place: usize, slots: usize) -> usize {
+    if place + 1 == slots { 0 } else { place + 1 }
 }
 
 /// The place in the log that a slot in use says.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the low half is wanted")]
-fn index_of(slot: u64) -> usize {
+pub(crate) fn index_of(slot: u64) -> usize {
     slot as u32 as usize - 1
 }
 
@@ -425,7 +433,13 @@ impl<T: Default> TextTable<T> {
     }
 
     pub(crate) fn entry(&mut self, text: &Text, arena: &[u8]) -> &mut T {
-        let index = self.intern(text, arena);
+        self.entry_with_tag(text, arena, Tag::of(text))
+    }
+
+    /// The same for who knows the text's tag.
+    #[inline]
+    pub(crate) fn entry_with_tag(&mut self, text: &Text, arena: &[u8], tag: Tag) -> &mut T {
+        let index = self.intern_with_tag(text, arena, tag);
         &mut self.records[index]
     }
 

@@ -128,7 +128,7 @@ impl Totals {
     /// Adds what `other`, a disjoint set of events, adds up to. Commutative and associative.
     pub(crate) fn merge(&mut self, other: &Totals) {
         self.merge_all_but_customers(other);
-        self.customers.absorb(&other.customers, || (), |_, (), (), _| {});
+        self.customers.absorb(&other.customers, |_| {});
     }
 
     /// The same, for who has to see which customers are new.
