@@ -134,6 +134,9 @@ impl LayerEncoding {
 ///
 /// # Errors
 /// Where the Parquet library refuses the rows.
+///
+/// # Panics
+/// Where there are no rows, not even an empty part.
 pub fn layer_bytes(parts: &[Rows], encoding: LayerEncoding) -> Result<Vec<u8>, ParquetEncodeError> {
     let table = parts.first().expect("rows of a table").schema();
     let mut file = LayerFile::new(table, encoding)?;
