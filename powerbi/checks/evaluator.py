@@ -376,6 +376,8 @@ def arithmetic(operator, left, right):
     if operator in ("*", "/") and BLANK in (left, right):
         return BLANK
     left, right = number(left), number(right)
+    if isinstance(left, dt.date) and isinstance(right, int):
+        return left + dt.timedelta(days=right if operator == "+" else -right)
     if isinstance(left, float) or isinstance(right, float):
         left, right = float(left), float(right)
     return {"+": lambda: left + right, "-": lambda: left - right, "*": lambda: left * right, "/": lambda: left / right}[operator]()

@@ -1,0 +1,180 @@
+"""Planted faults: each is put into a copy of the project (or of a Gold file) and must be found by the check that is named.
+
+This is the proof that the checks can fail. A fault that is found by another check only, or by none, fails its test.
+"""
+
+import os
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import project as checked
+
+PROJECT = Path(__file__).resolve().parents[1]
+LAKE = os.environ.get("POWERBI_LAKE")
+TABLES = "Tillrace.SemanticModel/definition/tables/"
+MODEL = "Tillrace.SemanticModel/definition/"
+KEY = TABLES + "Key Figures.tmdl"
+
+# Check, what is wrong, file, text, its replacement. The text must be in the file.
+TEXT_FAULTS = [
+    # TMDL
+    ("tmdl-syntax", "a misspelt property", TABLES + "Product.tmdl", "\t\tsummarizeBy: none", "\t\tsumarizeBy: none"),
+    ("tmdl-syntax", "spaces for tabs", TABLES + "Product.tmdl", "\t\tdataType: decimal", "        dataType: decimal"),
+    ("tmdl-syntax", "an object one level too deep", TABLES + "Product.tmdl", "\tcolumn Product\n", "\t\tcolumn Product\n"),
+    ("tmdl-syntax", "a data type that does not exist", TABLES + "Product.tmdl", "dataType: decimal", "dataType: money"),
+    ("tmdl-syntax", "a name with a space without quotes", TABLES + "Product.tmdl", "column 'List Price'", "column List Price"),
+    ("tmdl-syntax", "a measure without its equals sign", KEY, "measure Revenue = IF", "measure Revenue IF"),
+    ("tmdl-syntax", "a flag with a value", TABLES + "Date.tmdl", "\t\tisKey", "\t\tisKey: yes please"),
+    ("names-unique", "a column twice", TABLES + "Product.tmdl", "column 'List Price'", "column Product"),
+    ("names-unique", "a measure twice", KEY, "measure Orders =", "measure Revenue ="),
+    ("model-ref", "a table that the model does not list", MODEL + "model.tmdl", "ref table Payments\n", ""),
+    ("model-settings", "auto date/time on", MODEL + "model.tmdl", "__PBI_TimeIntelligenceEnabled = 0", "__PBI_TimeIntelligenceEnabled = 1"),
+    ("model-settings", "implicit measures allowed", MODEL + "model.tmdl", "\tdiscourageImplicitMeasures\n", ""),
+    ("model-settings", "another culture", MODEL + "model.tmdl", "\tculture: en-US", "\tculture: de-DE"),
+    ("described", "a measure without a description", KEY, "\t/// Payments that failed.\n", ""),
+    ("formatted", "a measure without a format", KEY, "\t\tformatString: 0.00\n", ""),
+    ("foldered", "a measure without a folder", KEY, "\t\tdisplayFolder: 7 Freshness\n", ""),
+    ("summarize-none", "a column that Power BI would sum", TABLES + "Product.tmdl", "summarizeBy: none", "summarizeBy: sum"),
+    ("hidden-keys", "a visible foreign key", TABLES + "Payments.tmdl", "\t\tisHidden\n", ""),
+    ("sort-column", "months sorted by the alphabet", TABLES + "Date.tmdl", "\t\tsortByColumn: 'Month Number'\n", ""),
+    ("sort-column", "sorted by a column that does not exist", TABLES + "Date.tmdl", "sortByColumn: 'Weekday Number'", "sortByColumn: 'Weekday No'"),
+    ("lineage-tag", "a copied lineage tag", TABLES + "Date.tmdl", "c7109cac-da34-5bcd-b1c5-286c2c0326c5", "fb9a1f0e-8bbc-5a38-af4c-17bef2c4821b"),
+    ("no-double", "money as double", TABLES + "Product.tmdl", "dataType: decimal", "dataType: double"),
+    # Relationships
+    ("relationship-ends", "a misspelt key", MODEL + "relationships.tmdl", "toColumn: Date.'Date Key'", "toColumn: Date.DateKey"),
+    ("relationship-type", "keys of two types", TABLES + "Customer Activity.tmdl", "dataType: string", "dataType: int64"),
+    ("relationship-direction", "filters both ways", MODEL + "relationships.tmdl", "\ttoColumn: Product.", "\tcrossFilteringBehavior: bothDirections\n\ttoColumn: Product."),
+    ("relationship-direction", "from the one side to the many", MODEL + "relationships.tmdl", "\tfromColumn: 'Product Sales'.'Product Id'\n\ttoColumn: Product.'Product Id'", "\tfromColumn: Product.'Product Id'\n\ttoColumn: 'Product Sales'.'Product Id'"),
+    ("relationship-missing", "a relationship taken out", MODEL + "relationships.tmdl", "relationship 120d342f-0a7f-5e7d-a188-85b8999b33cc\n\tfromColumn: 'Product Sales'.'Product Id'\n\ttoColumn: Product.'Product Id'\n", ""),
+    ("relationship-ambiguous", "two paths from sales to categories", MODEL + "relationships.tmdl", "\tfromColumn: 'Category Sales'.Category\n", "\tfromColumn: 'Product Sales'.'Product Id'\n"),
+    # DAX
+    ("dax-syntax", "a bracket that does not close", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue], [Orders]"),
+    ("dax-reference", "a misspelt column", KEY, "'KPI Minute'[Revenue Amount]", "'KPI Minute'[Revenue]"),
+    ("dax-reference", "a measure that does not exist", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue], [Order] )"),
+    ("dax-reference", "a column without its table", KEY, "SUM ( 'KPI Minute'[Revenue Amount] )", "SUM ( [Revenue Amount] )"),
+    ("dax-reference", "a table that does not exist", KEY, "COUNTROWS ( 'KPI Hour' )", "COUNTROWS ( 'KPI Week' )"),
+    ("dax-function", "a function that does not exist", KEY, "DISTINCTCOUNT (", "COUNTDISTINCT ("),
+    ("dax-function", "too few arguments", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue] )"),
+    ("dax-cycle", "a measure that needs itself by another one", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue per Customer], [Revenue Change (%)] ) + [Average Order Value]"),
+    ("dax-division", "a division without DIVIDE", KEY, "DIVIDE ( [Revenue], [Orders] )", "[Revenue] / [Orders]"),
+    ("summed-distinct", "distinct customers of minutes added up", KEY, "DISTINCTCOUNT ( 'Customer Activity'[Customer Id] )", "SUM ( 'KPI Minute'[Customer Count] )"),
+    ("summed-distinct", "sessions added up under a name that hides it", KEY, "measure Session-Days =", "measure 'Session Total' ="),
+    ("summed-distinct", "orders of several products added up", KEY, "HASONEVALUE ( 'Product Sales'[Product Id] )", "HASONEVALUE ( 'Product Sales'[Date Key] )"),
+    ("summed-distinct", "percentiles added up", KEY, "MAX ( 'Data Quality'[Delay P99] )", "SUM ( 'Data Quality'[Delay P99] )"),
+    ("distinct-unguarded", "a window's count for several windows", KEY, "COUNTROWS ( 'KPI Hour' ) = 1, MAX ( 'KPI Hour'[Session Count] )", "COUNTROWS ( 'KPI Hour' ) > 0, MAX ( 'KPI Hour'[Session Count] )"),
+    ("additivity-said", "a figure that does not say whether it adds up", TABLES + "KPI Hour.tmdl", "\t\tannotation Tillrace_Adds = never\n", ""),
+    # M
+    ("m-syntax", "a comma too few", TABLES + "Product.tmdl", '{"name", type text},', '{"name", type text}'),
+    ("m-name", "a misspelt function of the library", MODEL + "expressions.tmdl", "Parquet.Document(", "Parquet.Documents("),
+    ("m-name", "a query that does not exist", TABLES + "Product.tmdl", "GoldTable(", "GoldTabel("),
+    ("m-path", "a path of somebody's machine", MODEL + "expressions.tmdl", 'LakePath & "\\gold\\"', '"D:\\lake\\gold\\"'),
+    ("m-columns", "a column of TMDL that M does not give", TABLES + "Product.tmdl", "sourceColumn: price", "sourceColumn: list_price"),
+    ("m-type", "another type in M", TABLES + "Product.tmdl", '{"price", Currency.Type}', '{"price", Int64.Type}'),
+    ("refresh-range", "a table that does not name its range", TABLES + "Payments.tmdl", ", RangeStart, RangeEnd)", ", #datetime(2000, 1, 1, 0, 0, 0), #datetime(2100, 1, 1, 0, 0, 0))"),
+    ("refresh-policy", "a policy whose query is another one", TABLES + "Payments.tmdl", "\t\tsourceExpression =\n\t\t\tlet\n", "\t\tsourceExpression =\n\t\t\tlet\n\t\t\t    Other = 1,\n"),
+    ("refresh-policy", "tables that keep different spans", TABLES + "KPI Day.tmdl", "rollingWindowPeriods: 13", "rollingWindowPeriods: 24"),
+]  # fmt: skip
+
+# Faults that only the lake shows: check, what is wrong, file, text, its replacement.
+LAKE_FAULTS = [
+    ("gold-table", "a Gold table that does not exist", TABLES + "Payments.tmdl", '"payments_1m"', '"payment_1m"'),
+    ("gold-column", "a Gold column that does not exist", TABLES + "Product.tmdl", '"price"', '"list_price"'),
+    ("gold-type", "a type that Parquet does not have", TABLES + "Product.tmdl", '{"price", Currency.Type}', '{"price", type number}'),
+    ("gold-unused", "a Gold column that nothing takes", TABLES + "KPI Minute.tmdl", '{"units", Int64.Type},', ""),
+]  # fmt: skip
+
+
+def int_table(kind=None, **columns):
+    return pa.table(columns or {"n": pa.array([1, 2], kind or pa.int64())})
+
+
+# Check, what is wrong, a table, how it is written.
+FILE_FAULTS = [
+    ("parquet-type", "unsigned integers", int_table(pa.uint64()), {}),
+    ("parquet-type", "nanoseconds", int_table(pa.timestamp("ns", "UTC")), {"version": "2.6"}),
+    ("parquet-type", "an instant without a zone", int_table(pa.timestamp("us")), {}),
+    ("parquet-type", "INT96", int_table(pa.timestamp("us")), {"use_deprecated_int96_timestamps": True}),
+    ("parquet-type", "a decimal that overflows", int_table(pa.decimal128(38, 6)), {}),
+    ("parquet-type", "bytes", int_table(n=pa.array([b"x"])), {}),
+    ("parquet-type", "a list", int_table(n=pa.array([[1]])), {}),
+    ("parquet-encoding", "delta-encoded integers", int_table(), {"use_dictionary": False, "column_encoding": "DELTA_BINARY_PACKED"}),
+    ("parquet-encoding", "delta-length strings", int_table(n=pa.array(["x"])), {"use_dictionary": False, "column_encoding": "DELTA_LENGTH_BYTE_ARRAY"}),
+    ("parquet-codec", "Zstandard", int_table(), {"compression": "zstd"}),
+    ("parquet-schema", "a file with another schema", int_table(other=pa.array([1])), {}),
+]  # fmt: skip
+
+
+def copied(folder):
+    for part in ("Tillrace.pbip", "Tillrace.SemanticModel", "Tillrace.Report"):
+        copy = shutil.copytree if (PROJECT / part).is_dir() else shutil.copy
+        copy(PROJECT / part, Path(folder) / part)
+    return Path(folder)
+
+
+def faults_of_text(faults):
+    for check, wrong, file, text, replacement in faults:
+        yield check, wrong, lambda folder, f=file, t=text, r=replacement: replace(folder / f, t, r)
+
+
+def replace(path, text, replacement):
+    before = path.read_text(encoding="utf-8")
+    assert text in before, f"{path.name} no longer holds {text!r}"
+    path.write_text(before.replace(text, replacement), encoding="utf-8")
+
+
+class Faults(unittest.TestCase):
+    """Each planted fault, found by name."""
+
+    def found(self, plant, lake=None):
+        with tempfile.TemporaryDirectory() as folder:
+            project = copied(folder)
+            plant(project)
+            return checked.check(project, lake)
+
+    def demand(self, faults, lake=None):
+        for check, wrong, plant in faults:
+            with self.subTest(check=check, fault=wrong):
+                found = self.found(plant, lake)
+                self.assertIn(check, {finding.check for finding in found}, f"{wrong}: found only {[str(f) for f in found][:5]}")
+
+    def test_the_project_without_a_fault_has_no_finding(self):
+        self.assertEqual([str(finding) for finding in self.found(lambda folder: None, LAKE)], [])
+
+    def test_faults_in_the_model(self):
+        self.demand(faults_of_text(TEXT_FAULTS))
+
+    @unittest.skipUnless(LAKE, "POWERBI_LAKE names no lake; check.sh makes one")
+    def test_faults_between_the_model_and_gold(self):
+        self.demand(faults_of_text(LAKE_FAULTS), LAKE)
+
+    def test_faults_in_parquet_files(self):
+        import lake
+
+        for check, wrong, table, options in FILE_FAULTS:
+            with self.subTest(check=check, fault=wrong), tempfile.TemporaryDirectory() as folder:
+                gold = Path(folder) / "gold"
+                (gold / "kpis_1m").mkdir(parents=True)
+                pq.write_table(int_table(), gold / "kpis_1m/a.parquet")
+                pq.write_table(table, gold / "kpis_1m/b.parquet", **options)
+                found = {finding.check for finding in lake.check_files(gold, gold / "kpis_1m")}
+                self.assertIn(check, found, wrong)
+
+    def test_a_parquet_file_cut_short(self):
+        import lake
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "gold/kpis_1m/a.parquet"
+            path.parent.mkdir(parents=True)
+            pq.write_table(int_table(), path)
+            path.write_bytes(path.read_bytes()[:-20])
+            found = [finding.check for finding in lake.check_files(path.parents[1], path.parent)]
+            self.assertEqual(found, ["parquet-file"])
+
+
+if __name__ == "__main__":
+    unittest.main()
