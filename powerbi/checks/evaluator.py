@@ -10,7 +10,7 @@ the tests compare it with.
 import datetime as dt
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -88,8 +88,9 @@ class Evaluator:
         }
         for relationship in model.relationships:
             self.relate(relationship)
-        self.mask = cache(self.mask)
-        self.measure = cache(self.measure)
+        # Masks are as long as their table, so few are kept.
+        self.mask = lru_cache(512)(self.mask)
+        self.measure = lru_cache(1 << 18)(self.measure)
 
     def relate(self, relationship):
         (many, many_column), (one, one_column) = relationship.many, relationship.one

@@ -212,7 +212,7 @@ def before(days):
 def change(days):
     def query(case):
         earlier = before(days)(case)
-        return f"SELECT (({kpi('sum(revenue)')(case)}) - ({earlier})) / ({earlier})" if earlier else None
+        return f"SELECT (({kpi('sum(revenue)')(case)}) - ({earlier})) / nullif(({earlier}), 0)" if earlier else None
 
     return query
 
