@@ -56,24 +56,21 @@ class TableData:
 
 @dataclass(frozen=True)
 class Context:
-    """A filter context. `filters` maps (table, column) to the values kept; `outer` holds those from outside the visual,
-    which ALLSELECTED goes back to."""
+    """A filter context: pairs of (table, column) and the values kept, sorted by column."""
 
     filters: tuple = ()
-    outer: tuple = ()
 
     @staticmethod
-    def of(filters, outer=None):
-        """From dictionaries of (table, column) to values."""
-        freeze = lambda found: tuple(sorted(((key, frozenset(values)) for key, values in found.items()), key=lambda x: x[0]))
-        return Context(freeze(filters), freeze(filters if outer is None else outer))
+    def of(filters):
+        """From a dictionary of (table, column) to values."""
+        return Context(tuple(sorted(((key, frozenset(values)) for key, values in filters.items()), key=lambda item: item[0])))
 
     @property
     def columns(self):
         return dict(self.filters)
 
     def with_filters(self, filters):
-        return Context.of(filters, dict(self.outer))
+        return Context.of(filters)
 
 
 class Evaluator:
@@ -122,7 +119,8 @@ class Evaluator:
         for (of, column), values in filters:
             if of == table:
                 held = data.columns[column]
-                wanted = np.array([value in values for value in held.values] or [False], bool)
+                wanted = np.zeros(len(held.values) + 1, bool)
+                wanted[[held.code_of[value] for value in values if value in held.code_of]] = True
                 kept[:-1] &= wanted[held.codes] if data.length else True
                 kept[-1] &= BLANK in values
         for parent, rows in data.parents:
@@ -298,14 +296,12 @@ class Evaluator:
         name = argument[1] if argument[0] == "call" else None
         if name == "REMOVEFILTERS":
             for key in list(filters):
-                if not argument[2] or any(covers(target, key) for target in argument[2]):
+                if not argument[2] or any(self.covers(target, key) for target in argument[2]):
                     del filters[key]
-        elif name == "ALLSELECTED":
-            outer = dict(context.outer)
-            table = argument[2][0][1]
-            for key in [key for key in filters if key[0] in self.reaches(table)]:
+        elif name == "ALLEXCEPT":
+            table, kept = argument[2][0][1], {self.column_of(column) for column in argument[2][1:]}
+            for key in [key for key in filters if key[0] in self.reaches(table) and key not in kept]:
                 del filters[key]
-            filters.update({key: values for key, values in outer.items() if key[0] in self.reaches(table)})
         elif name == "DATEADD":
             table, column = self.column_of(argument[2][0])
             added.append(((table, column), self.shifted_dates(argument[2], context), False))
@@ -335,32 +331,39 @@ class Evaluator:
         values = {held for held in [*self.column(table, column).values, BLANK] if compare(expression[1], held, value)}
         return (table, column), frozenset(values)
 
-    def call_rankx(self, arguments, context, variables):
-        if arguments[0][1] != "ALLSELECTED" or arguments[3:] != [("word", "DESC"), ("word", "SKIP")]:
-            raise EvaluationError("RANKX is known to the evaluator over ALLSELECTED, descending, with skips only")
-        table = arguments[0][2][0][1]
-        filters = {key: values for key, values in context.filters if key[0] not in self.reaches(table)}
-        outer = {key: values for key, values in context.outer if key[0] in self.reaches(table)}
-        own = self.run(arguments[1], context, variables)
-        return 1 + sum(
-            number(value) > number(own) for value in self.by_row(table, arguments[1], filters, outer, context, variables)
-        )
+    def covers(self, target, key):
+        """Whether a table or column named in REMOVEFILTERS covers a filtered column. A table covers its one sides too."""
+        return key[0] in self.reaches(target[1]) if target[0] == "table" else key == target[1:]
 
-    def by_row(self, table, expression, filters, outer, context, variables):
-        """The expression for each row of a table that the outer filters leave."""
-        data = self.tables[table]
-        kept = self.rows(table, Context.of(outer))
-        rows = [*np.flatnonzero(kept[:-1]), *([data.length] if kept[-1] and data.has_blank else [])]
-        for row in rows:
+    def call_rankx(self, arguments, context, variables):
+        if arguments[3:] != [("word", "DESC"), ("word", "SKIP")]:
+            raise EvaluationError("RANKX is known to the evaluator descending, with skips only")
+        own = number(self.run(arguments[1], context, variables))
+        return 1 + sum(number(value) > own for value in self.by_row(arguments[0], arguments[1], context, variables))
+
+    def table_of(self, expression, context, variables):
+        """The name of a table and the context in which its rows are taken, for VALUES ( T ), ALL ( T ) and CALCULATETABLE."""
+        name, arguments = expression[1], expression[2]
+        if name == "VALUES":
+            return arguments[0][1], context
+        if name == "ALL":
+            return arguments[0][1], Context()
+        if name == "CALCULATETABLE":
+            filters = context.columns
+            for argument in arguments[1:]:
+                self.modify(argument, context, variables, filters, [])
+            return self.table_of(arguments[0], context.with_filters(filters), variables)
+        raise EvaluationError(f"the table {name} is not known to the evaluator")
+
+    def by_row(self, source, expression, context, variables):
+        """The expression for each row of a table, each row's values being filters (context transition)."""
+        table, within = self.table_of(source, context, variables)
+        data, kept = self.tables[table], self.rows(table, within)
+        for row in [*np.flatnonzero(kept[:-1]), *([data.length] if kept[-1] and data.has_blank else [])]:
             own = {
                 (table, name): {held.values[held.codes[row]] if row < data.length else BLANK} for name, held in data.columns.items()
             }
-            yield self.run(expression, context.with_filters({**filters, **own}), variables)
-
-
-def covers(target, key):
-    """Whether a table or column named in REMOVEFILTERS covers a filtered column."""
-    return key[0] == target[1] if target[0] == "table" else key == target[1:]
+            yield self.run(expression, context.with_filters({**context.columns, **own}), variables)
 
 
 def truth(value):
