@@ -18,6 +18,8 @@ import pyarrow as pa
 BLANK = None
 # Money is held as whole ten-thousandths, as Power BI's fixed decimal is.
 MONEY_SCALE = 10_000
+# So few rows of a one side are looked up; more are masked.
+FEW = 8
 
 
 class EvaluationError(Exception):
@@ -52,6 +54,18 @@ class TableData:
     has_blank: bool = False
     # For each relationship to a one side: (its table, the row there for each row here, its length where there is none).
     parents: list = field(default_factory=list)
+    # For each of them the rows here in the order of the rows there, and where each row there begins in that order.
+    order: dict = field(default_factory=dict)
+
+    def rows_of(self, parent, wanted):
+        """The rows here that stand at some rows of a one side."""
+        if parent not in self.order:
+            rows = next(rows for name, rows in self.parents if name == parent)[:-1]
+            by_parent = np.argsort(rows, kind="stable")
+            self.order[parent] = by_parent, np.searchsorted(rows[by_parent], np.arange(rows.max(initial=0) + 2))
+        by_parent, begins = self.order[parent]
+        last = len(begins) - 1
+        return np.concatenate([by_parent[begins[min(row, last)] : begins[min(row + 1, last)]] for row in wanted])
 
 
 @dataclass(frozen=True)
@@ -134,6 +148,20 @@ class Evaluator:
         reached = self.reaches(table)
         return self.mask(table, tuple(item for item in context.filters if item[0][0] in reached))
 
+    def selected(self, table, context):
+        """The rows in the context, without the blank member: by way of a one side of which few rows are left, where there is one."""
+        data = self.tables[table]
+        reached = self.reaches(table)
+        filters = tuple(item for item in context.filters if item[0][0] in reached)
+        for parent, _rows in data.parents:
+            of_parent = tuple(item for item in filters if item[0][0] in self.reaches(parent))
+            wanted = np.flatnonzero(self.mask(parent, of_parent)) if of_parent else ()
+            if 0 < len(wanted) <= FEW:
+                rest = tuple(item for item in filters if item not in of_parent)
+                rows = data.rows_of(parent, wanted)
+                return rows[self.mask(table, rest)[rows]]
+        return np.flatnonzero(self.mask(table, filters)[:-1])
+
     def column(self, table, column):
         data = self.tables.get(table)
         if data is None or column not in data.columns:
@@ -150,7 +178,7 @@ class Evaluator:
         held = self.column(table, column)
         if held.figures is None:
             raise EvaluationError(f"'{table}'[{column}] holds no figures")
-        found = held.figures[self.rows(table, context)[:-1]]
+        found = held.figures[self.selected(table, context)]
         return found[~np.isnan(found)] if found.dtype.kind == "f" else found, held.money
 
     # Expressions

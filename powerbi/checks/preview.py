@@ -31,6 +31,8 @@ from visualquery import VisualQuery, field_of
 HERE = Path(__file__).resolve().parent
 SCALE = 1.5  # pixels of the picture for one of the page
 BLANK = "(Blank)"
+# Pixels of a page for a point: 96 / 72 in Power BI, less what the wider letters of matplotlib's font take more than Segoe UI's.
+POINT = 1.333 * 0.87
 SOURCES = "sources.sha256"
 
 
@@ -72,7 +74,7 @@ class Canvas:
 
     def text(self, x, y, text, size=9, color=None, bold=False, align="left", room=None, where="", shorten=False):
         """One line of text; `room` is the width that it may take."""
-        drawn = self.axes.text(x, y, text, fontsize=size * 0.72, color=color or self.theme.text, ha=align, va="center", fontweight="bold" if bold else "normal", parse_math=False)
+        drawn = self.axes.text(x, y, text, fontsize=size * POINT * 0.72, color=color or self.theme.text, ha=align, va="center", fontweight="bold" if bold else "normal", parse_math=False)
         if room is not None:
             while self.measure(drawn) > room and shorten and len(text) > 2:
                 text = text[:-2].rstrip() + "…"
@@ -87,7 +89,7 @@ class Canvas:
     def inset(self, left, top, width, height):
         axes = self.figure.add_axes([left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height])
         axes.set_facecolor(self.theme.card)
-        axes.tick_params(labelsize=6.4, colors=self.theme.quiet, length=0, pad=3)
+        axes.tick_params(labelsize=9 * POINT * 0.72, colors=self.theme.quiet, length=0, pad=3)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
         axes.spines["bottom"].set_color(self.theme.line)
@@ -115,7 +117,7 @@ class Drawer:
             where = f"{page.name}/{visual.name}"
             result = self.query.run(page, visual)
             frame = (at["x"], at["y"], at["width"], at["height"])
-            if visual.type not in ("textbox", "actionButton"):
+            if visual.type not in ("textbox", "actionButton") or visual.literal("background", "show"):
                 canvas.box(*frame)
             frame = self.titles(canvas, visual, frame, where)
             if result.groups and not result.rows:
@@ -153,21 +155,25 @@ class Drawer:
         left, top, width, height = frame
         y = top + 4
         for paragraph in visual.document["visual"]["objects"]["general"][0]["properties"]["paragraphs"]:
-            runs = paragraph["textRuns"]
-            sizes = [float(run.get("textStyle", {}).get("fontSize", "10pt")[:-2]) for run in runs]
-            step = max(sizes) * 1.62
-            words = [(word, run.get("textStyle", {}).get("fontWeight") == "bold", size) for run, size in zip(runs, sizes, strict=True) for word in run["value"].split(" ") if word]
-            x = left + 8
-            for word, bold, size in words:
-                drawn = canvas.text(x, y + step / 2, word, size * 1.18, self.theme.text if bold else self.theme.quiet, bold)
-                wide = canvas.measure(drawn)
-                if x + wide > left + width - 8 and x > left + 8:
-                    x, y = left + 8, y + step
-                    drawn.set_position((x, y + step / 2))
-                x += wide + size * 0.38
-            y += step + (6 if max(sizes) < 15 and len(runs) > 0 and height > 100 else 0)
+            y = self.paragraph(canvas, paragraph["textRuns"], left + 10, y, width - 20) + 4
         if y > top + height:
             canvas.problems.append(f"{where}: the text is {y - top:.0f} high and has {height:.0f}")
+
+    def paragraph(self, canvas, runs, left, y, room):
+        """Writes a paragraph word by word; gives where the next one begins."""
+        styles = [run.get("textStyle", {}) for run in runs]
+        sizes = [float(style.get("fontSize", "10pt")[:-2]) for style in styles]
+        step, x = max(sizes) * POINT * 1.4, left
+        for run, style, size in zip(runs, styles, sizes, strict=True):
+            bold = style.get("fontWeight") == "bold"
+            for word in run["value"].split():
+                drawn = canvas.text(x, y + step / 2, word, size, self.theme.text if bold else self.theme.quiet, bold)
+                wide = canvas.measure(drawn)
+                if x + wide > left + room and x > left:
+                    x, y = left, y + step
+                    drawn.set_position((x, y + step / 2))
+                x += wide + size * POINT * 0.33
+        return y + step
 
     def draw_actionButton(self, canvas, _page, _visual, _result, frame, _where, _phone):
         left, top, width, height = frame
@@ -175,30 +181,30 @@ class Drawer:
 
     def draw_slicer(self, canvas, _page, visual, _result, frame, where, _phone):
         left, top, width, _height = frame
-        canvas.text(left + 10, top + 18, visual.literal("header", "text", "objects"), 10, self.theme.quiet, room=width - 20, where=where)
+        canvas.text(left + 10, top + 18, visual.literal("header", "text", "objects"), 9, self.theme.quiet, room=width - 20, where=where)
         canvas.box(left + 8, top + 34, width - 16, 30, self.theme.card)
         canvas.text(left + 18, top + 49, "All", 10)
         canvas.text(left + width - 22, top + 49, "⌄", 11, self.theme.quiet, align="center")
 
     def draw_cardVisual(self, canvas, _page, visual, result, frame, where, phone):
         left, top, width, height = frame
-        columns = self.card_columns(visual, phone)
+        columns = int(self.card_setting(visual, phone, "layout", "columnCount"))
         rows = -(-len(result.measures) // columns)
         wide, high = width / columns, height / rows
-        size = 20 if high >= 64 and wide >= 150 else 15
+        size = self.card_setting(visual, phone, "value", "fontSize")
         for place, (_, projection) in enumerate(result.measures):
             x, y = left + place % columns * wide, top + place // columns * high
             value = self.shown(projection, result.totals[field_of(projection)[2]], "–")
-            canvas.text(x + 14, y + high / 2 - 15, self.label(projection), 10, self.theme.quiet, room=wide - 18, where=where, shorten=wide < 150)
-            canvas.text(x + 14, y + high / 2 + 12, value, size, bold=True, room=wide - 18, where=where)
+            canvas.text(x + 14, y + high / 2 - size * 0.75, self.label(projection), 10, self.theme.quiet, room=wide - 18, where=where)
+            canvas.text(x + 14, y + high / 2 + size * 0.6, value, size, bold=True, room=wide - 18, where=where)
             if place % columns:
                 canvas.axes.plot([x, x], [y + 12, y + high - 12], color=self.theme.line, linewidth=0.8)
 
     @staticmethod
-    def card_columns(visual, phone):
-        objects = (visual.phone if phone else visual.document["visual"]).get("objects", {})
-        layout = objects.get("layout") or visual.document["visual"]["objects"]["layout"]
-        return int(report_files.literal(layout[0]["properties"]["columnCount"]))
+    def card_setting(visual, phone, group, name):
+        """A formatting property of a card; on a phone the phone layout's own, where it has one."""
+        objects = {**visual.document["visual"]["objects"], **((visual.phone or {}).get("objects", {}) if phone else {})}
+        return report_files.literal(objects[group][0]["properties"][name])
 
     def series(self, result):
         """Category values and a list of (label, values) for each measure."""
@@ -217,9 +223,9 @@ class Drawer:
 
     def legend(self, axis, count):
         if count > 1:
-            axis.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=count, fontsize=6.4, frameon=False, labelcolor=self.theme.quiet, borderaxespad=0.1, handlelength=1.4)
+            axis.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=count, fontsize=9 * POINT * 0.72, frameon=False, labelcolor=self.theme.quiet, borderaxespad=0.1, handlelength=1.4)
 
-    def chart_axes(self, canvas, frame, several, left_room=58):
+    def chart_axes(self, canvas, frame, several, left_room=64):
         left, top, width, height = frame
         above = 20 if several else 8
         return canvas.inset(left + left_room, top + above, width - left_room - 18, height - above - 26)
@@ -231,7 +237,7 @@ class Drawer:
         for (label, values), color in zip(series, self.theme.colors, strict=False):
             drawn = [float("nan") if value is None else float(value) for value in values]
             axis.plot(points, drawn, color=color, label=label, linewidth=0.9 if len(points) > 200 else 1.6, marker="o" if len(points) <= 31 else None, markersize=2.6)
-        self.category_axis(axis, categories, points)
+        self.category_axis(axis, categories, points, frame[2])
         self.value_axis(axis, next(projection for role, projection in result.measures if role == "Y"))
         axis.set_ylim(bottom=min(0, axis.get_ylim()[0]) if axis.get_ylim()[0] < axis.get_ylim()[1] * 0.5 else None)
         self.legend(axis, len(series))
@@ -242,12 +248,13 @@ class Drawer:
             return value.hour * 60 + value.minute
         return mdates.date2num(value) if isinstance(value, dt.date) else place
 
-    def category_axis(self, axis, categories, points):
+    def category_axis(self, axis, categories, points, width):
         if isinstance(categories[0], dt.time):
             axis.set_xlim(0, 1440)
-            axis.set_xticks(range(0, 1441, 180), [f"{minute // 60:02}:00" for minute in range(0, 1441, 180)])
+            apart = 180 if width > 400 else 360
+            axis.set_xticks(range(0, 1440, apart), [f"{minute // 60:02}:00" for minute in range(0, 1440, apart)])
             return
-        step = -(-len(categories) // 12)
+        step = -(-len(categories) // int(width / 52))
         chosen = range(0, len(categories), step)
         axis.set_xticks([points[place] for place in chosen], [self.category(categories[place]) for place in chosen])
 
@@ -264,7 +271,7 @@ class Drawer:
         for place, ((label, values), color) in enumerate(zip(series, self.theme.colors, strict=False)):
             points = [n + (place - (len(series) - 1) / 2) * wide for n in range(len(categories))]
             axis.bar(points, [float(value or 0) for value in values], wide, color=color, label=label)
-        self.category_axis(axis, categories, list(range(len(categories))))
+        self.category_axis(axis, categories, list(range(len(categories))), frame[2])
         self.value_axis(axis, next(projection for role, projection in result.measures if role == "Y"))
         self.legend(axis, len(series))
 
@@ -274,7 +281,7 @@ class Drawer:
         categories, series = self.series(result)
         projection = next(projection for role, projection in result.measures if role == "Y")
         names = [self.category(value) for value in categories]
-        left_room = 16 + max(len(name) for name in names) * 5.4
+        left_room = 18 + max(len(name) for name in names) * 6.2
         axis = self.chart_axes(canvas, frame, False, left_room)
         values = [float(value or 0) for value in series[0][1]]
         axis.barh(range(len(values)), values, 0.72, color=self.theme.colors[0])
@@ -286,7 +293,7 @@ class Drawer:
             axis.set_xlim(0, max(values) * 1.24)
             for place, value in enumerate(series[0][1]):
                 text = self.shown(projection, value)
-                axis.text(float(value) + max(values) * 0.01, place, text, va="center", fontsize=6.4, color=self.theme.text)
+                axis.text(float(value) + max(values) * 0.01, place, text, va="center", fontsize=9 * POINT * 0.72, color=self.theme.text)
         else:
             self.value_axis(axis, projection, "x")
 
@@ -368,7 +375,7 @@ class Drawer:
     def in_cell(self, canvas, starts, place, y, text, right, bold, where, color):
         wide = starts[place + 1] - starts[place] - 8
         x = starts[place + 1] - 4 if right else starts[place] + 4
-        canvas.text(x, y, text, 9.6, color, bold, "right" if right else "left", wide, where, shorten=not right)
+        canvas.text(x, y, text, 9, color, bold, "right" if right else "left", wide, where, shorten=not right)
 
     def draw_pivotTable(self, canvas, _page, visual, result, frame, where, _phone):
         row_at = [role for role, _ in result.groups].index("Rows")
