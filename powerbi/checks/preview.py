@@ -153,7 +153,7 @@ class Drawer:
 
     def draw_textbox(self, canvas, _page, visual, _result, frame, where, _phone):
         left, top, width, height = frame
-        y = top + 4
+        y = top + (10 if visual.literal("background", "show") else 4)
         for paragraph in visual.document["visual"]["objects"]["general"][0]["properties"]["paragraphs"]:
             y = self.paragraph(canvas, paragraph["textRuns"], left + 10, y, width - 20) + 4
         if y > top + height:

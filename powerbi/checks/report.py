@@ -273,7 +273,9 @@ def accessible(report, _model):
 
 
 def box(position):
-    return position["x"], position["y"], position["x"] + position["width"], position["y"] + position["height"]
+    """Left, top, right and bottom; what a position lacks is the schema's to say."""
+    left, top, width, height = (position.get(name, 0) for name in ("x", "y", "width", "height"))
+    return left, top, left + width, top + height
 
 
 def apart(one, other):
@@ -284,7 +286,7 @@ def layout(report, _model):
     for page in report.pages.values():
         width, height = page.document.get("width", 0), page.document.get("height", 0)
         margin = 0 if page.document.get("type") == "Tooltip" else 24
-        boxes = {visual.name: box(visual.document["position"]) for visual in page.visuals}
+        boxes = {visual.name: box(visual.document.get("position", {})) for visual in page.visuals}
         for name, (left, top, right, bottom) in boxes.items():
             if left < margin or right > width - margin or top < 0 or bottom > height:
                 yield Finding("layout-outside", f"{page.name}/{name}", f"{(left, top, right, bottom)} leaves {width} x {height}")

@@ -88,21 +88,31 @@ def registry():
 
 def errors(address, document):
     """What a JSON schema says against a document; None where the schema is not known."""
-    from jsonschema import Draft7Validator
-
     if folder() is None:
         return []
-    if address not in registry():
-        return None
+    return list(errors_of(address, json.dumps(document))) if address in registry() else None
+
+
+@cache
+def errors_of(address, text):
+    """The same for a document as text: a project's files are checked again and again by the planted faults."""
+    from jsonschema import Draft7Validator
+
+    document = json.loads(text)
     validator = Draft7Validator(registry().contents(address), registry=registry())
-    return [f"{'/'.join(map(str, error.absolute_path)) or 'the file'}: {error.message[:200]}" for error in validator.iter_errors(document)]
+    return tuple(f"{'/'.join(map(str, error.absolute_path)) or 'the file'}: {error.message[:200]}" for error in validator.iter_errors(document))
 
 
 def theme_errors(document):
     """What Microsoft's schema of report themes says against a theme."""
+    return list(theme_errors_of(json.dumps(document)))
+
+
+@cache
+def theme_errors_of(text):
+    """The same for a theme as text."""
     from jsonschema import Draft7Validator
 
     schema = read(shared("theme/reportThemeSchema-2.152.json"))
-    if schema is None:
-        return []
-    return [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}" for error in Draft7Validator(schema).iter_errors(document)]
+    found = Draft7Validator(schema).iter_errors(json.loads(text)) if schema else ()
+    return tuple(f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}" for error in found)

@@ -4,15 +4,16 @@ This is the proof that the checks can fail. A fault that is found by another che
 """
 
 import os
+import re
 import shutil
 import tempfile
 import unittest
 from pathlib import Path
 
+import project as checked
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-import project as checked
+import schemas
 
 PROJECT = Path(__file__).resolve().parents[1]
 LAKE = os.environ.get("POWERBI_LAKE")
@@ -45,6 +46,13 @@ TEXT_FAULTS = [
     ("sort-column", "sorted by a column that does not exist", TABLES + "Date.tmdl", "sortByColumn: 'Weekday Number'", "sortByColumn: 'Weekday No'"),
     ("lineage-tag", "a copied lineage tag", TABLES + "Date.tmdl", "c7109cac-da34-5bcd-b1c5-286c2c0326c5", "fb9a1f0e-8bbc-5a38-af4c-17bef2c4821b"),
     ("no-double", "money as double", TABLES + "Product.tmdl", "dataType: decimal", "dataType: double"),
+    ("partition", "a table without a partition", TABLES + "Product.tmdl", "\tpartition Product = m\n", "\tpartition Product = m\n\t\tmode: import\n\t\tsource = 1\n\n\tpartition Other = m\n"),
+    ("hidden-table", "a table of hidden columns that shows", TABLES + "KPI Day.tmdl", "table 'KPI Day'\n\tisHidden\n", "table 'KPI Day'\n"),
+    ("hidden-figures", "a figure that can be dragged onto a visual", TABLES + "KPI Day.tmdl", "\t\tisHidden\n", ""),
+    ("source-column", "a column without its source", TABLES + "Product.tmdl", "\t\tsourceColumn: price\n", ""),
+    ("column-type", "a column without a type", TABLES + "Product.tmdl", "\t\tdataType: decimal\n", ""),
+    ("mdx", "a hidden column with an attribute hierarchy", TABLES + "KPI Day.tmdl", "\t\tisAvailableInMdx: false\n", ""),
+    ("unused", "a hidden measure that nothing uses", KEY, "[Stage Is Filtered] ||", "[Customer Is Filtered] ||"),
     # Relationships
     ("relationship-ends", "a misspelt key", MODEL + "relationships.tmdl", "toColumn: Date.'Date Key'", "toColumn: Date.DateKey"),
     ("relationship-type", "keys of two types", TABLES + "Customer Activity.tmdl", "dataType: string", "dataType: int64"),
@@ -78,6 +86,51 @@ TEXT_FAULTS = [
     ("refresh-range", "a table that does not name its range", TABLES + "Payments.tmdl", ", RangeStart, RangeEnd)", ", #datetime(2000, 1, 1, 0, 0, 0), #datetime(2100, 1, 1, 0, 0, 0))"),
     ("refresh-policy", "a policy whose query is another one", TABLES + "Payments.tmdl", "\t\tsourceExpression =\n\t\t\tlet\n", "\t\tsourceExpression =\n\t\t\tlet\n\t\t\t    Other = 1,\n"),
     ("refresh-policy", "tables that keep different spans", TABLES + "KPI Day.tmdl", "rollingWindowPeriods: 13", "rollingWindowPeriods: 24"),
+]  # fmt: skip
+
+PAGES = "Tillrace.Report/definition/pages/"
+REPORT = "Tillrace.Report/definition/report.json"
+LINE = PAGES + "Live/visuals/RevenueByMinute/visual.json"
+CARD = PAGES + "Live/visuals/KeyFigures/visual.json"
+TOP = PAGES + "Live/visuals/TopProducts/visual.json"
+REPORT_FAULTS = [
+    ("json-syntax", "a comma too many", LINE, '"visualType": "lineChart",', '"visualType": "lineChart",,'),
+    ("query-ref", "a queryRef of another field", LINE, '"queryRef": "Key Figures.Revenue"', '"queryRef": "Key Figures.Orders"'),
+    ("query-ref", "a projection without nativeQueryRef", LINE, '"nativeQueryRef": "Revenue"', '"displayName": "Revenue"'),
+    ("field-exists", "a misspelt measure", LINE, '"Property": "Revenue"', '"Property": "Revenues"'),
+    ("field-exists", "a misspelt column", LINE, '"Property": "Time"', '"Property": "Tme"'),
+    ("field-exists", "a measure of another table", LINE, '"Entity": "Key Figures"', '"Entity": "KPI Minute"'),
+    ("field-exists", "a filter of a column that does not exist", TOP, '"Property": "Product"', '"Property": "Name"'),
+    ("field-hidden", "a hidden column on a visual", LINE, '"Property": "Time"', '"Property": "Minute of Day"'),
+    ("alt-text", "no alternative text", LINE, "Line: revenue of each minute of the newest day.", ""),
+    ("title", "no title", LINE, '"Value": "\'Revenue by minute\'"', '"Value": "\'\'"'),
+    ("tab-order", "two visuals with one place in the tab order", CARD, '"tabOrder": 1000', '"tabOrder": 2000'),
+    ("layout-overlap", "two visuals on each other", LINE, '"y": 192', '"y": 150'),
+    ("layout-outside", "a visual outside the page", LINE, '"y": 192', '"y": 600'),
+    ("phone-layout", "a visual that leaves the phone", PAGES + "Live/visuals/KeyFigures/mobile.json", '"x": 8', '"x": 80'),
+    ("page-order", "a page that the order does not name", PAGES + "pages.json", '    "About",\n', ""),
+    ("page-order", "an active page that does not exist", PAGES + "pages.json", '"activePageName": "Live"', '"activePageName": "Start"'),
+    ("names", "a visual named unlike its folder", LINE, '"name": "RevenueByMinute"', '"name": "Revenue by minute"'),
+    ("names", "a page named unlike its folder", PAGES + "Live/page.json", '"name": "Live"', '"name": "live"'),
+    ("filter-name", "a filter's name used twice", PAGES + "Customers/visuals/CustomersByHour/visual.json", '"CustomersNewestDay"', '"LiveDay"'),
+    ("page-binding", "a drill-through bound to no filter", PAGES + "ProductDetail/page.json", '"boundFilter": "DrillProduct"', '"boundFilter": "Product"'),
+    ("tooltip-page", "a tooltip page that is none", PAGES + "Trends/visuals/RevenueByDay/visual.json", "'DayTooltip'", "'About'"),
+    ("visual-empty", "a visual without a field", CARD, '"queryState"', '"queryStates"'),
+    ("theme", "a theme that is not registered", REPORT, '"path": "TillraceLight-3f1c8a52.json"', '"path": "Light.json"'),
+]  # fmt: skip
+# Faults that Microsoft's schemas and catalogue of visuals show; without them they are not looked for.
+CATALOGUE_FAULTS = [
+    ("schema-version", "a schema version that does not exist", LINE, "visualContainer/2.4.0", "visualContainer/9.0.0"),
+    ("json-schema", "a property that no schema knows", LINE, '"drillFilterOtherVisuals"', '"drillFilterOthers"'),
+    ("json-schema", "a position without its width", LINE, '"width": 820', '"wide": 820'),
+    ("theme-schema", "a theme property that does not exist", "Tillrace.Report/StaticResources/RegisteredResources/TillraceLight-3f1c8a52.json", '"dataColors"', '"dataColours"'),
+    ("json-schema", "a display option that does not exist", PAGES + "Live/page.json", '"FitToPage"', '"FitToWindow"'),
+    ("visual-type", "a visual type that does not exist", LINE, '"lineChart"', '"linesChart"'),
+    ("visual-role", "a role that the visual does not have", LINE, '"Y": {', '"Values": {'),
+    ("visual-role", "measures where a column belongs", CARD, '"Data": {', '"Rows": {'),
+    ("visual-object", "a formatting object that does not exist", LINE, '"valueAxis"', '"valuesAxis"'),
+    ("visual-object", "a formatting property that does not exist", CARD, '"columnCount"', '"columns"'),
+    ("visual-object", "a value that a formatting property does not take", CARD, "'Cards'", "'Tiles'"),
 ]  # fmt: skip
 
 # Faults that only the lake shows: check, what is wrong, file, text, its replacement.
@@ -147,6 +200,22 @@ class Faults(unittest.TestCase):
 
     def test_faults_in_the_model(self):
         self.demand(faults_of_text(TEXT_FAULTS))
+
+    def test_faults_in_the_report(self):
+        self.demand(faults_of_text(REPORT_FAULTS))
+
+    @unittest.skipUnless(schemas.folder() and schemas.visuals(), "Microsoft's schemas or catalogue of visuals are not at hand")
+    def test_faults_that_microsofts_schemas_show(self):
+        self.demand(faults_of_text(CATALOGUE_FAULTS))
+
+    def test_at_least_forty_faults_are_planted_and_every_check_has_one(self):
+        planted = [fault[0] for fault in [*TEXT_FAULTS, *REPORT_FAULTS, *CATALOGUE_FAULTS, *LAKE_FAULTS, *FILE_FAULTS]] + ["parquet-file"]
+        self.assertGreaterEqual(len(planted), 40)
+        named = set()
+        for source in ("lake", "model", "report", "rules"):
+            named |= set(re.findall(r'Finding\(\s*"([\w-]+)"', (PROJECT / f"checks/{source}.py").read_text(encoding="utf-8")))
+        self.assertEqual(named - set(planted), set(), "checks without a planted fault")
+        print(f"\n{len(planted)} faults planted for {len(named)} checks")
 
     @unittest.skipUnless(LAKE, "POWERBI_LAKE names no lake; check.sh makes one")
     def test_faults_between_the_model_and_gold(self):
