@@ -219,6 +219,13 @@ def folder_files(path):
     )
 
 
+def delta_table(path):
+    """The newest version of the Delta table in a folder."""
+    from deltalake import DeltaTable
+
+    return pa.table(DeltaTable(path.replace("\\", "/")).to_pyarrow_table())
+
+
 def select_rows(table, keep):
     if isinstance(table, FileTable):
         return FileTable([row for row in table.rows if keep(row) is True])
@@ -320,6 +327,8 @@ LIBRARY = {
     "DateTimeZone.UtcNow": lambda: dt.datetime.now(dt.UTC),
     "Day.Monday": 0,
     "Duration.Days": lambda span: span.days,
+    "DeltaLake.Table": delta_table,
+    "Folder.Contents": lambda path: path,
     "Folder.Files": folder_files,
     "List.Dates": lambda start, count, step: [start + step * n for n in range(count)],
     "List.Distinct": lambda items: list(dict.fromkeys(items)),

@@ -7,8 +7,8 @@ import mquery
 from findings import Finding
 import schemas
 
-# Gold columns may be summed over what their annotation says; see Column.adds.
-SINGLE_VALUE = ("HASONEVALUE", "COUNTROWS")
+# Functions of connectors that Desktop brings along beside the M library.
+CONNECTORS = {"Databricks.Catalogs"}
 FOLDER = re.compile(r"\d [A-Z].*")
 TYPES = {
     "Int64.Type": "int64", "Currency.Type": "decimal", "type text": "string", "type number": "double",
@@ -291,16 +291,16 @@ def model_queries(model):
 
 def queries(model):
     library = schemas.m_library()
-    known = set(model.expressions) | set(model.tables)
+    known = set(model.expressions) | set(model.tables) | CONNECTORS
     for name, expression in model_queries(model):
         for used in sorted(mquery.free_names(expression) - known):
             if used == "_" or (library and used not in library) or not (library or "." in used or used.startswith("#")):
                 yield Finding("m-name", name, f"the name {used!r} is neither defined nor in the M library")
-        if name == "LakePath":
+        if name in model.expressions and "IsParameterQuery" in model.expressions[name][0].expression:
             continue
         for part in mquery.walk(expression):
             if part[0] == "text" and re.match(r"[A-Za-z]:[\\/]|\\\\|/|https?:|abfss?:", part[1]):
-                yield Finding("m-path", name, f"the path {part[1]!r} belongs into the parameter LakePath")
+                yield Finding("m-path", name, f"the path {part[1]!r} belongs into a parameter")
 
 
 def source_of(table):
