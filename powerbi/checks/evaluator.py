@@ -2,8 +2,8 @@
 
 It is ours, written from the documentation of DAX, and not Power BI's engine. What it knows: a filter context is a set of
 values for each filtered column; a filter of the one side of a relationship filters the many side; rows of the many side
-without a partner stand at the blank member of the one side; a filter on the date column of a marked date table replaces
-the filters on that table's other columns. A function that is not here fails by name. It shares nothing with the SQL that
+without a partner stand at the blank member of the one side; texts are compared without case and blanks at the end. A
+function that is not here fails by name. It shares nothing with the SQL that
 the tests compare it with.
 """
 
@@ -34,6 +34,7 @@ class ColumnData:
         encoded = array.dictionary_encode(null_encoding="encode")
         self.values = encoded.dictionary.to_pylist()
         self.codes = np.asarray(encoded.indices).astype(np.int64)
+        self.merge_texts()
         self.code_of = {value: code for code, value in enumerate(self.values)}
         self.money = pa.types.is_decimal(array.type)
         self.figures = None
@@ -42,6 +43,21 @@ class ColumnData:
             self.figures = whole[array.offset : array.offset + len(array)]
         elif pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
             self.figures = array.to_numpy(zero_copy_only=False)
+
+
+    def merge_texts(self):
+        """Texts that differ in case or blanks at the end only are one value, that of the first row, as in Power BI."""
+        first = {}
+        merged = [first.setdefault(comparable(value), code) for code, value in enumerate(self.values)]
+        if len(first) < len(self.values):
+            kept = {code: place for place, code in enumerate(first.values())}
+            self.values = [self.values[code] for code in kept]
+            self.codes = np.array([kept[code] for code in merged], np.int64)[self.codes]
+
+
+def comparable(value):
+    """A value as Power BI compares it."""
+    return value.rstrip(" ").lower() if isinstance(value, str) else value
 
 
 @dataclass
@@ -109,9 +125,9 @@ class Evaluator:
         keys, wanted = child.columns[many_column], parent.columns[one_column]
         row_of = {}
         for row, code in enumerate(wanted.codes):
-            if row_of.setdefault(wanted.values[code], row) != row:
+            if row_of.setdefault(comparable(wanted.values[code]), row) != row:
                 raise EvaluationError(f"{one}[{one_column}] holds {wanted.values[code]!r} twice; a key must be unique")
-        by_code = np.array([row_of.get(value, parent.length) for value in keys.values] or [parent.length], np.int64)
+        by_code = np.array([row_of.get(comparable(value), parent.length) for value in keys.values] or [parent.length], np.int64)
         rows = by_code[keys.codes] if child.length else np.zeros(0, np.int64)
         parent.has_blank |= bool((rows == parent.length).any())
         # The blank member of the many side stands at that of the one side.
@@ -198,6 +214,8 @@ class Evaluator:
             return self.measure(expression[1], context)
         if kind == "variable":
             return variables[expression[1]]
+        if kind == "column" and expression[1:] in variables:
+            return variables[expression[1:]]
         if kind == "vars":
             for name, value in expression[1]:
                 variables = {**variables, name: self.run(value, context, variables)}
@@ -330,25 +348,26 @@ class Evaluator:
             table, kept = argument[2][0][1], {self.column_of(column) for column in argument[2][1:]}
             for key in [key for key in filters if key[0] in self.reaches(table) and key not in kept]:
                 del filters[key]
-        elif name == "DATEADD":
-            table, column = self.column_of(argument[2][0])
-            added.append(((table, column), self.shifted_dates(argument[2], context), False))
-            # The table is marked as a date table, so its other filters give way.
-            for key in [key for key in filters if key[0] == table]:
-                del filters[key]
+        elif name == "TREATAS":
+            added.append((self.column_of(argument[2][1]), self.values_of(argument[2][0], context, variables), False))
         elif name == "KEEPFILTERS":
             added.append((*self.predicate(argument[2][0], context, variables), True))
         else:
             added.append((*self.predicate(argument, context, variables), False))
 
-    def shifted_dates(self, arguments, context):
-        table, column = self.column_of(arguments[0])
-        if self.model.tables[table].node.get("dataCategory") != "Time" or arguments[2] != ("word", "DAY"):
-            raise EvaluationError("DATEADD is known to the evaluator by days on a marked date table only")
-        count = self.run(arguments[1], context, {})
-        known = set(self.column(table, column).values)
-        dates = self.distinct(table, column, context) - {BLANK}
-        return frozenset(date + dt.timedelta(days=count) for date in dates) & known
+    def values_of(self, expression, context, variables):
+        """The values of a table of one column: a variable that holds it, or VALUES or SELECTCOLUMNS over VALUES."""
+        if expression[0] == "variable":
+            return variables[expression[1]]
+        name, arguments = expression[1], expression[2]
+        if name == "VALUES":
+            return frozenset(self.distinct(*self.column_of(arguments[0]), context))
+        column = self.column_of(arguments[0][2][0])
+        rows = self.values_of(arguments[0], context, variables) - {BLANK}
+        return frozenset(self.run(arguments[2], context, {**variables, column: value}) for value in rows)
+
+    def call_selectcolumns(self, arguments, context, variables):
+        return self.values_of(("call", "SELECTCOLUMNS", arguments), context, variables)
 
     def predicate(self, expression, context, variables):
         """A comparison of one column with a value, as the set of the column's values that pass."""

@@ -234,6 +234,8 @@ def select_rows(table, keep):
 
 
 def add_column(table, name, make, _type=None):
+    if isinstance(table, pa.Table):
+        return table.append_column(name, pa.array([make(row) for row in table.to_pylist()]))
     return FileTable([{**row, name: make(row)} for row in table.rows])
 
 
@@ -272,8 +274,13 @@ def combine(tables):
     return pa.concat_tables(tables, promote_options="default")
 
 
-def distinct(table):
-    return pa.table({name: pc.unique(column(table, name)) for name in table.column_names[:1]})
+def distinct(table, names=None):
+    """The first row of each combination of values."""
+    keys = zip(*[column(table, name).to_pylist() for name in names or table.column_names], strict=True)
+    first = {}
+    for row, key in enumerate(keys):
+        first.setdefault(key, row)
+    return table.take(pa.array(list(first.values()), pa.int64()))
 
 
 def replace_value(table, old, new, _replacer, names):
@@ -341,12 +348,14 @@ LIBRARY = {
     "Number.IntegerDivide": lambda a, b: a // b,
     "Number.Mod": lambda a, b: a % b,
     "Parquet.Document": lambda path: pq.read_table(path, partitioning=None),
+    "Record.Field": lambda record, name: record[name],
     "RelativePosition.FromEnd": "from the end",
     "Replacer.ReplaceValue": "replace the value",
     "Table.AddColumn": add_column,
     "Table.Column": lambda table, name: column(table, name).to_pylist(),
     "Table.Combine": combine,
     "Table.Distinct": distinct,
+    "Table.RemoveColumns": lambda table, names: table.drop_columns(names),
     "Table.ReplaceValue": replace_value,
     "Table.SelectColumns": select_columns,
     "Table.SelectRows": select_rows,
@@ -354,8 +363,9 @@ LIBRARY = {
     "Table.TransformColumns": transform_columns,
     "Text.AfterDelimiter": after_delimiter,
     "Text.From": lambda value, _culture: str(value),
+    "Text.Lower": lambda text, _culture: None if text is None else text.lower(),
     "Text.PadStart": lambda text, width, fill: text.rjust(width, fill),
-    "Text.TrimEnd": lambda text, fill: text.rstrip(fill),
+    "Text.TrimEnd": lambda text, fill: None if text is None else text.rstrip(fill),
     "Type.Is": lambda kind, other: kind.name == other.name,
 }
 

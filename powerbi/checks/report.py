@@ -335,6 +335,10 @@ def links(report, _model):
                 yield Finding("page-binding", page.name, f"the parameter is bound to {parameter.get('boundFilter')!r}, no filter of the page")
         if page.document.get("type") and page.document.get("visibility") != "HiddenInViewMode":
             yield Finding("page-binding", page.name, "a drill-through or tooltip page is hidden in view mode")
+        names = {visual.name for visual in page.visuals}
+        for found in page.document.get("visualInteractions", []):
+            for name in {found.get("source"), found.get("target")} - names:
+                yield Finding("interaction", page.name, f"an interaction names {name!r}, no visual of the page")
     for _page, visual, where in every_visual(report):
         section = visual.literal("visualTooltip", "section")
         target = report.pages.get(section)
