@@ -78,6 +78,12 @@ fi
 echo "== tests: measures against SQL, planted faults, parsers, variants, themes"
 .venv/bin/python -m unittest discover --start-directory "$checks" --top-level-directory "$checks"
 
+echo "== a second opinion on the measures"
+# Without its dependencies: they serve its server, of which only the DAX engine is used here.
+.venv/bin/pip install --quiet --disable-pip-version-check --no-deps pbix-mcp==0.9.149
+"$tillrace" run --seed 8 --duration 9d --rate 0.05 --lake "$work/small" --summary json >"$work/small.json"
+.venv/bin/python "$checks/second_opinion.py" --lake "$work/small"
+
 echo "== previews"
 if [[ ${1:-} == --previews ]]; then
     .venv/bin/python "$checks/preview.py" --lake "$POWERBI_LAKE" --output "$here/preview"

@@ -20,7 +20,7 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 WORDS = {"DAY", "MONTH", "QUARTER", "YEAR", "HOUR", "MINUTE", "SECOND", "ASC", "DESC", "SKIP", "DENSE"}
-BINARY = [{"||"}, {"&&"}, {"=", "==", "<>", "<", "<=", ">", ">="}, {"&"}, {"+", "-"}, {"*", "/"}]  # weakest first
+BINARY = [{"||"}, {"&&"}, {"=", "==", "<>", "<", "<=", ">", ">=", "IN"}, {"&"}, {"+", "-"}, {"*", "/"}]  # weakest first
 
 
 class DaxError(Exception):
@@ -92,8 +92,8 @@ class Parser:
         if level == len(BINARY):
             return self.unary(scope)
         left = self.binary(level + 1, scope)
-        while self.now[0] == "mark" and self.now[1] in BINARY[level]:
-            operator = self.take()[1]
+        while self.now[0] in ("mark", "name") and self.now[1].upper() in BINARY[level]:
+            operator = self.take()[1].upper()
             left = ("op", operator, [left, self.binary(level + 1, scope)])
         return left
 

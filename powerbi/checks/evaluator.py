@@ -235,6 +235,8 @@ class Evaluator:
             left = truth(self.run(operands[0], context, variables))
             return left if left == (operator == "||") else truth(self.run(operands[1], context, variables))
         values = [self.run(operand, context, variables) for operand in operands]
+        if operator == "IN":
+            return values[0] in values[1]
         if operator == "NOT":
             return not truth(values[0])
         if operator == "NEG":
@@ -348,26 +350,34 @@ class Evaluator:
             table, kept = argument[2][0][1], {self.column_of(column) for column in argument[2][1:]}
             for key in [key for key in filters if key[0] in self.reaches(table) and key not in kept]:
                 del filters[key]
-        elif name == "TREATAS":
-            added.append((self.column_of(argument[2][1]), self.values_of(argument[2][0], context, variables), False))
+        elif name == "FILTER":
+            key, values = self.rows_that_pass(argument[2], context, variables)
+            for covered in [covered for covered in filters if covered[0] == key[0]]:
+                del filters[covered]
+            added.append((key, values, False))
         elif name == "KEEPFILTERS":
             added.append((*self.predicate(argument[2][0], context, variables), True))
         else:
             added.append((*self.predicate(argument, context, variables), False))
 
-    def values_of(self, expression, context, variables):
-        """The values of a table of one column: a variable that holds it, or VALUES or SELECTCOLUMNS over VALUES."""
-        if expression[0] == "variable":
-            return variables[expression[1]]
-        name, arguments = expression[1], expression[2]
-        if name == "VALUES":
-            return frozenset(self.distinct(*self.column_of(arguments[0]), context))
-        column = self.column_of(arguments[0][2][0])
-        rows = self.values_of(arguments[0], context, variables) - {BLANK}
-        return frozenset(self.run(arguments[2], context, {**variables, column: value}) for value in rows)
+    def rows_that_pass(self, arguments, context, variables):
+        """FILTER ( ALL ( T ), test ) as a filter of T's key column: the keys of the rows that pass."""
+        if arguments[0][1] != "ALL":
+            raise EvaluationError("FILTER is known to the evaluator over ALL ( Table ) only")
+        table = arguments[0][2][0][1]
+        data = self.tables[table]
+        key = next((name for name, column in self.model.tables[table].columns.items() if column.node.get("isKey")), None)
+        if key is None:
+            raise EvaluationError(f"FILTER needs a table with a key; {table} has none")
+        passing = set()
+        for row in range(data.length):
+            values = {(table, name): held.values[held.codes[row]] for name, held in data.columns.items()}
+            if truth(self.run(arguments[1], context, {**variables, **values})):
+                passing.add(values[table, key])
+        return (table, key), frozenset(passing)
 
-    def call_selectcolumns(self, arguments, context, variables):
-        return self.values_of(("call", "SELECTCOLUMNS", arguments), context, variables)
+    def call_values(self, arguments, context, _variables):
+        return frozenset(self.distinct(*self.column_of(arguments[0]), context))
 
     def predicate(self, expression, context, variables):
         """A comparison of one column with a value, as the set of the column's values that pass."""

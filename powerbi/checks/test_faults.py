@@ -150,7 +150,7 @@ VALUE_FAULTS = [
     ("Revenue", "SUM ( 'KPI Minute'[Revenue Amount] )", "SUM ( 'KPI Minute'[Paid Amount] )"),
     ("Orders", "IF ( [Only Time Is Filtered], SUM ( 'KPI Minute'[Order Count] ) )", "SUM ( 'KPI Minute'[Order Count] )"),
     ("Average Order Value", "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Orders], [Revenue] )"),
-    ("Revenue (previous day)", "'Date'[Date] - 1 )", "'Date'[Date] - 2 )"),
+    ("Revenue (previous day)", "'Date'[Date] + 1 IN Days", "'Date'[Date] + 2 IN Days"),
     ("Unique Customers", "[Customer Is Filtered], BLANK (),", ""),
     ("Unique Customers", "DISTINCTCOUNT ( 'Customer Activity'[Customer Id] )", "COUNTROWS ( 'Customer Activity' )"),
     ("Conversion Rate", "MAX ( 'KPI Day'[Conversion Ratio] )", "MAX ( 'KPI Hour'[Conversion Ratio] )"),
