@@ -36,7 +36,9 @@ def write(variant, output):
         copy(source, output / part)
     definition = output / "Tillrace.SemanticModel/definition"
     shutil.copy(HERE / "variants" / f"{variant}.tmdl", definition / "expressions.tmdl")
-    names = re.findall(r"^expression (\w+)", (definition / "expressions.tmdl").read_text(encoding="utf-8"), re.MULTILINE)
+    names = re.findall(
+        r"^expression (\w+)", (definition / "expressions.tmdl").read_text(encoding="utf-8"), re.MULTILINE
+    )
     edit(definition / "model.tmdl", lambda text: reordered(text, names))
     if variant in DIRECT_QUERY:
         for path in sorted((definition / "tables").glob("*.tmdl")):

@@ -44,7 +44,6 @@ class ColumnData:
         elif pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
             self.figures = array.to_numpy(zero_copy_only=False)
 
-
     def merge_texts(self):
         """Texts that differ in case or blanks at the end only are one value, that of the first row, as in Power BI."""
         first = {}
@@ -93,7 +92,9 @@ class Context:
     @staticmethod
     def of(filters):
         """From a dictionary of (table, column) to values."""
-        return Context(tuple(sorted(((key, frozenset(values)) for key, values in filters.items()), key=lambda item: item[0])))
+        return Context(
+            tuple(sorted(((key, frozenset(values)) for key, values in filters.items()), key=lambda item: item[0]))
+        )
 
     @property
     def columns(self):
@@ -110,7 +111,9 @@ class Evaluator:
         self.model = model
         self.now = now or dt.datetime.now(dt.UTC).replace(tzinfo=None)
         self.tables = {
-            name: TableData(name, table.num_rows, {column: ColumnData(table.column(column)) for column in table.column_names})
+            name: TableData(
+                name, table.num_rows, {column: ColumnData(table.column(column)) for column in table.column_names}
+            )
             for name, table in tables.items()
         }
         for relationship in model.relationships:
@@ -127,7 +130,9 @@ class Evaluator:
         for row, code in enumerate(wanted.codes):
             if row_of.setdefault(comparable(wanted.values[code]), row) != row:
                 raise EvaluationError(f"{one}[{one_column}] holds {wanted.values[code]!r} twice; a key must be unique")
-        by_code = np.array([row_of.get(comparable(value), parent.length) for value in keys.values] or [parent.length], np.int64)
+        by_code = np.array(
+            [row_of.get(comparable(value), parent.length) for value in keys.values] or [parent.length], np.int64
+        )
         rows = by_code[keys.codes] if child.length else np.zeros(0, np.int64)
         parent.has_blank |= bool((rows == parent.length).any())
         # The blank member of the many side stands at that of the one side.
@@ -315,7 +320,10 @@ class Evaluator:
 
     def call_isfiltered(self, arguments, context, _variables):
         target = arguments[0]
-        return any((table == target[1] if target[0] == "table" else (table, column) == target[1:]) for table, column in context.columns)
+        return any(
+            (table == target[1] if target[0] == "table" else (table, column) == target[1:])
+            for table, column in context.columns
+        )
 
     def call_iscrossfiltered(self, arguments, context, _variables):
         reached = self.reaches(arguments[0][1])
@@ -328,7 +336,9 @@ class Evaluator:
         if arguments[2] != ("word", "MINUTE"):
             raise EvaluationError("DATEDIFF is known to the evaluator in minutes only")
         # Boundaries of minutes crossed, which is how DATEDIFF counts.
-        return int((last.replace(second=0, microsecond=0) - first.replace(second=0, microsecond=0)).total_seconds() // 60)
+        return int(
+            (last.replace(second=0, microsecond=0) - first.replace(second=0, microsecond=0)).total_seconds() // 60
+        )
 
     def call_calculate(self, arguments, context, variables):
         filters = context.columns
@@ -366,7 +376,9 @@ class Evaluator:
             raise EvaluationError("FILTER is known to the evaluator over ALL ( Table ) only")
         table = arguments[0][2][0][1]
         data = self.tables[table]
-        key = next((name for name, column in self.model.tables[table].columns.items() if column.node.get("isKey")), None)
+        key = next(
+            (name for name, column in self.model.tables[table].columns.items() if column.node.get("isKey")), None
+        )
         if key is None:
             raise EvaluationError(f"FILTER needs a table with a key; {table} has none")
         passing = set()
@@ -382,7 +394,9 @@ class Evaluator:
     def predicate(self, expression, context, variables):
         """A comparison of one column with a value, as the set of the column's values that pass."""
         if expression[0] != "op" or expression[2][0][0] != "column":
-            raise EvaluationError(f"{expression!r} is no filter that the evaluator knows: it wants 'Table'[Column] = value")
+            raise EvaluationError(
+                f"{expression!r} is no filter that the evaluator knows: it wants 'Table'[Column] = value"
+            )
         table, column = self.column_of(expression[2][0])
         value = self.run(expression[2][1], context, variables)
         values = {held for held in [*self.column(table, column).values, BLANK] if compare(expression[1], held, value)}
@@ -418,7 +432,8 @@ class Evaluator:
         data, kept = self.tables[table], self.rows(table, within)
         for row in [*np.flatnonzero(kept[:-1]), *([data.length] if kept[-1] and data.has_blank else [])]:
             own = {
-                (table, name): {held.values[held.codes[row]] if row < data.length else BLANK} for name, held in data.columns.items()
+                (table, name): {held.values[held.codes[row]] if row < data.length else BLANK}
+                for name, held in data.columns.items()
             }
             yield self.run(expression, context.with_filters({**context.columns, **own}), variables)
 
@@ -441,7 +456,9 @@ def arithmetic(operator, left, right):
         return left + dt.timedelta(days=right if operator == "+" else -right)
     if isinstance(left, float) or isinstance(right, float):
         left, right = float(left), float(right)
-    return {"+": lambda: left + right, "-": lambda: left - right, "*": lambda: left * right, "/": lambda: left / right}[operator]()
+    return {"+": lambda: left + right, "-": lambda: left - right, "*": lambda: left * right, "/": lambda: left / right}[
+        operator
+    ]()
 
 
 def compare(operator, left, right):

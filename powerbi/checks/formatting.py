@@ -3,7 +3,12 @@
 import datetime as dt
 from decimal import ROUND_HALF_UP, Decimal
 
-DATES = {"yyyy-mm-dd": "%Y-%m-%d", "yyyy-mm-dd hh:nn": "%Y-%m-%d %H:%M", "yyyy-mm-dd hh:nn:ss": "%Y-%m-%d %H:%M:%S", "hh:nn": "%H:%M"}
+DATES = {
+    "yyyy-mm-dd": "%Y-%m-%d",
+    "yyyy-mm-dd hh:nn": "%Y-%m-%d %H:%M",
+    "yyyy-mm-dd hh:nn:ss": "%Y-%m-%d %H:%M:%S",
+    "hh:nn": "%H:%M",
+}
 
 
 def formatted(value, format_string, blank=""):

@@ -122,13 +122,21 @@ def check_columns(model, tables):
     for table in model.tables.values():
         for _, gold, columns in source_of(table):
             if gold not in tables:
-                yield Finding("gold-table", table.name, f"reads {gold!r}, which the lake does not have; it has {', '.join(tables)}")
+                yield Finding(
+                    "gold-table",
+                    table.name,
+                    f"reads {gold!r}, which the lake does not have; it has {', '.join(tables)}",
+                )
                 continue
             schema = arrow_schema(tables[gold])
             taken.setdefault(gold, set()).update(columns or {})
             for name, kind in (columns or {}).items():
                 if name not in schema.names:
-                    yield Finding("gold-column", table.name, f"takes {name!r}, which {gold} does not have: {', '.join(schema.names)}")
+                    yield Finding(
+                        "gold-column",
+                        table.name,
+                        f"takes {name!r}, which {gold} does not have: {', '.join(schema.names)}",
+                    )
                 elif m_type(schema.field(name).type) != kind:
                     yield Finding("gold-type", table.name, f"{gold}.{name} is {schema.field(name).type}; M says {kind}")
     for gold, path in tables.items():

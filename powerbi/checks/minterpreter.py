@@ -17,8 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-import mquery
-
 MACHINE_ZONE = dt.timedelta(hours=5, minutes=30)
 ARROW = {
     "Int64.Type": pa.int64(), "Currency.Type": pa.decimal128(19, 4), "text": pa.string(), "number": pa.float64(),
@@ -213,7 +211,12 @@ def folder_files(path):
     files = sorted(file for file in folder.rglob("*") if file.is_file())
     return FileTable(
         [
-            {"Content": file, "Name": file.name, "Extension": file.suffix, "Folder Path": f"{file.parent}/".replace("/", "\\")}
+            {
+                "Content": file,
+                "Name": file.name,
+                "Extension": file.suffix,
+                "Folder Path": f"{file.parent}/".replace("/", "\\"),
+            }
             for file in files
         ]
     )
@@ -286,7 +289,9 @@ def distinct(table, names=None):
 def replace_value(table, old, new, _replacer, names):
     for name in names:
         values = column(table, name)
-        table = replaced(table, name, pc.fill_null(values, new) if old is None else pc.if_else(pc.equal(values, old), new, values))
+        table = replaced(
+            table, name, pc.fill_null(values, new) if old is None else pc.if_else(pc.equal(values, old), new, values)
+        )
     return table
 
 
@@ -378,7 +383,9 @@ def load(model, lake, **overrides):
     for table in model.tables.values():
         try:
             result = interpreter.run(table.query, {})
-            loaded[table.name] = pa.table({name: column(result, wanted.source) for name, wanted in table.columns.items()})
+            loaded[table.name] = pa.table(
+                {name: column(result, wanted.source) for name, wanted in table.columns.items()}
+            )
         except MRuntimeError as error:
             raise MRuntimeError(f"{table.name}: {error}") from error
     return loaded

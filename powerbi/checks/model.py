@@ -109,7 +109,9 @@ def add(model, file, node):
         if node.get("fromColumn") and node.get("toColumn"):
             model.relationships.append(Relationship(node.get("fromColumn"), node.get("toColumn"), node))
         else:
-            model.findings.append(Finding("relationship-ends", file, f"relationship {node.name} lacks fromColumn or toColumn"))
+            model.findings.append(
+                Finding("relationship-ends", file, f"relationship {node.name} lacks fromColumn or toColumn")
+            )
 
 
 def add_table(model, file, node):

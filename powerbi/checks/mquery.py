@@ -270,7 +270,9 @@ class Parser:
         if base is None and self.accept("]"):
             return ("record", [])
         if self.is_at("["):
-            raise MError(f"line {self.now.line}: projections are not used here; name the columns with Table.SelectColumns")
+            raise MError(
+                f"line {self.now.line}: projections are not used here; name the columns with Table.SelectColumns"
+            )
         name = self.general_name("=", "]")
         if base is None and self.accept("="):
             fields = [(name, self.expression())]
@@ -343,9 +345,7 @@ def free_names(expression, scope=frozenset()):
     kind = expression[0]
     if kind == "name":
         return set() if expression[1] in scope else {expression[1]}
-    if kind == "let":
-        scope = scope | {name for name, _ in expression[1]}
-    elif kind == "fn":
+    if kind == "let" or kind == "fn":
         scope = scope | {name for name, _ in expression[1]}
     elif kind == "each":
         scope = scope | {"_"}

@@ -20,14 +20,15 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.dates as mdates
 import matplotlib.pyplot as plt
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.ticker import FuncFormatter
+from PIL import Image
+
 import minterpreter
 import model as semantic_model
 import report as report_files
 from evaluator import Context, Evaluator
 from formatting import formatted
-from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.ticker import FuncFormatter
-from PIL import Image
 from visualquery import VisualQuery, field_of
 
 HERE = Path(__file__).resolve().parent
@@ -41,7 +42,12 @@ SOURCES = "sources.sha256"
 def sources_hash(project):
     """A hash of what the previews are drawn from, so that a test can say that they are stale."""
     digest = hashlib.sha256()
-    files = [*project.glob("Tillrace.*/**/*.json"), *project.glob("Tillrace.*/**/*.tmdl"), *project.glob("themes/*.json"), HERE / "preview.py"]
+    files = [
+        *project.glob("Tillrace.*/**/*.json"),
+        *project.glob("Tillrace.*/**/*.tmdl"),
+        *project.glob("themes/*.json"),
+        HERE / "preview.py",
+    ]
     for path in sorted(files):
         digest.update(path.relative_to(project).as_posix().encode())
         digest.update(path.read_bytes())
@@ -71,12 +77,30 @@ class Canvas:
         self.problems = []
 
     def box(self, left, top, width, height, color=None, edge=None):
-        style = FancyBboxPatch((left, top), width, height, boxstyle="round,pad=0,rounding_size=6", facecolor=color or self.theme.card, edgecolor=edge or self.theme.line, linewidth=0.8)
+        style = FancyBboxPatch(
+            (left, top),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=6",
+            facecolor=color or self.theme.card,
+            edgecolor=edge or self.theme.line,
+            linewidth=0.8,
+        )
         self.axes.add_patch(style)
 
     def text(self, x, y, text, size=9, color=None, bold=False, align="left", room=None, where="", shorten=False):
         """One line of text; `room` is the width that it may take."""
-        drawn = self.axes.text(x, y, text, fontsize=size * POINT * 0.72, color=color or self.theme.text, ha=align, va="center", fontweight="bold" if bold else "normal", parse_math=False)
+        drawn = self.axes.text(
+            x,
+            y,
+            text,
+            fontsize=size * POINT * 0.72,
+            color=color or self.theme.text,
+            ha=align,
+            va="center",
+            fontweight="bold" if bold else "normal",
+            parse_math=False,
+        )
         if room is not None:
             while self.measure(drawn) > room and shorten and len(text) > 2:
                 text = text[:-2].rstrip() + "…"
@@ -89,7 +113,9 @@ class Canvas:
         return drawn.get_window_extent(self.figure.canvas.get_renderer()).width / SCALE
 
     def inset(self, left, top, width, height):
-        axes = self.figure.add_axes([left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height])
+        axes = self.figure.add_axes(
+            [left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height]
+        )
         axes.set_facecolor(self.theme.card)
         axes.tick_params(labelsize=9 * POINT * 0.72, colors=self.theme.quiet, length=0, pad=3)
         for side in ("top", "right", "left"):
@@ -183,7 +209,15 @@ class Drawer:
 
     def draw_slicer(self, canvas, _page, visual, _result, frame, where, _phone):
         left, top, width, _height = frame
-        canvas.text(left + 10, top + 18, visual.literal("header", "text", "objects"), 9, self.theme.quiet, room=width - 20, where=where)
+        canvas.text(
+            left + 10,
+            top + 18,
+            visual.literal("header", "text", "objects"),
+            9,
+            self.theme.quiet,
+            room=width - 20,
+            where=where,
+        )
         canvas.box(left + 8, top + 34, width - 16, 30, self.theme.card)
         canvas.text(left + 18, top + 49, "All", 10)
         canvas.text(left + width - 22, top + 49, "⌄", 11, self.theme.quiet, align="center")
@@ -197,7 +231,15 @@ class Drawer:
         for place, (_, projection) in enumerate(result.measures):
             x, y = left + place % columns * wide, top + place // columns * high
             value = self.shown(projection, result.totals[field_of(projection)[2]], "–")
-            canvas.text(x + 14, y + high / 2 - size * 0.75, self.label(projection), 10, self.theme.quiet, room=wide - 18, where=where)
+            canvas.text(
+                x + 14,
+                y + high / 2 - size * 0.75,
+                self.label(projection),
+                10,
+                self.theme.quiet,
+                room=wide - 18,
+                where=where,
+            )
             canvas.text(x + 14, y + high / 2 + size * 0.6, value, size, bold=True, room=wide - 18, where=where)
             if place % columns:
                 canvas.axes.plot([x, x], [y + 12, y + high - 12], color=self.theme.line, linewidth=0.8)
@@ -225,7 +267,16 @@ class Drawer:
 
     def legend(self, axis, count):
         if count > 1:
-            axis.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=count, fontsize=9 * POINT * 0.72, frameon=False, labelcolor=self.theme.quiet, borderaxespad=0.1, handlelength=1.4)
+            axis.legend(
+                loc="lower left",
+                bbox_to_anchor=(-0.01, 1.0),
+                ncols=count,
+                fontsize=9 * POINT * 0.72,
+                frameon=False,
+                labelcolor=self.theme.quiet,
+                borderaxespad=0.1,
+                handlelength=1.4,
+            )
 
     def chart_axes(self, canvas, frame, several, left_room=64):
         left, top, width, height = frame
@@ -238,7 +289,15 @@ class Drawer:
         points = [self.position(value, place) for place, value in enumerate(categories)]
         for (label, values), color in zip(series, self.theme.colors, strict=False):
             drawn = [float("nan") if value is None else float(value) for value in values]
-            axis.plot(points, drawn, color=color, label=label, linewidth=0.9 if len(points) > 200 else 1.6, marker="o" if len(points) <= 31 else None, markersize=2.6)
+            axis.plot(
+                points,
+                drawn,
+                color=color,
+                label=label,
+                linewidth=0.9 if len(points) > 200 else 1.6,
+                marker="o" if len(points) <= 31 else None,
+                markersize=2.6,
+            )
         self.category_axis(axis, categories, points, frame[2])
         self.value_axis(axis, next(projection for role, projection in result.measures if role == "Y"))
         axis.set_ylim(bottom=min(0, axis.get_ylim()[0]) if axis.get_ylim()[0] < axis.get_ylim()[1] * 0.5 else None)
@@ -295,7 +354,14 @@ class Drawer:
             axis.set_xlim(0, max(values) * 1.24)
             for place, value in enumerate(series[0][1]):
                 text = self.shown(projection, value)
-                axis.text(float(value) + max(values) * 0.01, place, text, va="center", fontsize=9 * POINT * 0.72, color=self.theme.text)
+                axis.text(
+                    float(value) + max(values) * 0.01,
+                    place,
+                    text,
+                    va="center",
+                    fontsize=9 * POINT * 0.72,
+                    color=self.theme.text,
+                )
         else:
             self.value_axis(axis, projection, "x")
 
@@ -309,7 +375,11 @@ class Drawer:
         for place, (name, value) in enumerate(zip(categories, values, strict=True)):
             y = top + place * high
             wide = max(3.0, room * float(value / values[0]))
-            canvas.axes.add_patch(Rectangle((left + 110 + (room - wide) / 2, y + 3), wide, high - 6, color=self.theme.colors[0], linewidth=0))
+            canvas.axes.add_patch(
+                Rectangle(
+                    (left + 110 + (room - wide) / 2, y + 3), wide, high - 6, color=self.theme.colors[0], linewidth=0
+                )
+            )
             canvas.text(left + 12, y + high / 2, name, 10, room=96, where=where)
             text = f"{self.shown(projection, value)} ({value / values[0]:.1%})"
             canvas.text(left + width - 12, y + high / 2, text, 10, align="right", room=116, where=where)
@@ -321,9 +391,14 @@ class Drawer:
         rows = [[self.cell(projection, groups, values, got) for projection in order] for values, got in result.rows]
         total = None
         if visual.literal("total", "totals", "objects"):
-            total = [self.shown(p, result.totals.get(field_of(p)[2])) if field_of(p)[0] == "Measure" else "" for p in order]
+            total = [
+                self.shown(p, result.totals.get(field_of(p)[2])) if field_of(p)[0] == "Measure" else "" for p in order
+            ]
             total[0] = "Total"
-        right = [field_of(projection)[0] == "Measure" or self.dax.column(*field_of(projection)[1:]).money for projection in order]
+        right = [
+            field_of(projection)[0] == "Measure" or self.dax.column(*field_of(projection)[1:]).money
+            for projection in order
+        ]
         self.grid(canvas, frame, header, rows, total, right, where)
 
     def cell(self, projection, groups, values, got):
@@ -340,7 +415,14 @@ class Drawer:
         heading = 34 if any(len(name) > 11 for name in header) else 24
         fits = int((height - heading - 8 - (line if total else 0)) // line)
         body = rows[:fits]
-        weights = [max([len(name) * (0.62 if len(name) > 11 else 1.0)] + [len(row[place]) for row in [*body, *([total] if total else [])]]) + 2.0 for place, name in enumerate(header)]
+        weights = [
+            max(
+                [len(name) * (0.62 if len(name) > 11 else 1.0)]
+                + [len(row[place]) for row in [*body, *([total] if total else [])]]
+            )
+            + 2.0
+            for place, name in enumerate(header)
+        ]
         room = width - 16
         starts = [left + 8 + room * sum(weights[:place]) / sum(weights) for place in range(len(weights) + 1)]
         canvas.axes.add_patch(Rectangle((left + 8, top + 2), room, heading, color=self.theme.page, linewidth=0))
@@ -352,7 +434,15 @@ class Drawer:
             y = top + heading + 4 + number * line
             for place, text in enumerate(row):
                 if shade and shade[number][place] is not None:
-                    canvas.axes.add_patch(Rectangle((starts[place], y), starts[place + 1] - starts[place], line, color=shade[number][place], linewidth=0))
+                    canvas.axes.add_patch(
+                        Rectangle(
+                            (starts[place], y),
+                            starts[place + 1] - starts[place],
+                            line,
+                            color=shade[number][place],
+                            linewidth=0,
+                        )
+                    )
                 self.in_cell(canvas, starts, place, y + line / 2, text, right[place], False, where, self.theme.text)
             canvas.axes.plot([left + 8, left + width - 8], [y + line, y + line], color=self.theme.line, linewidth=0.5)
         if total:
@@ -362,8 +452,18 @@ class Drawer:
                 self.in_cell(canvas, starts, place, y + line / 2, text, right[place], True, where, self.theme.text)
         if len(rows) > fits:
             span = height - heading - 8 - (line if total else 0)
-            canvas.axes.add_patch(Rectangle((left + width - 6, top + heading + 4), 3, span, color=self.theme.page, linewidth=0))
-            canvas.axes.add_patch(Rectangle((left + width - 6, top + heading + 4), 3, span * fits / len(rows), color=self.theme.line, linewidth=0))
+            canvas.axes.add_patch(
+                Rectangle((left + width - 6, top + heading + 4), 3, span, color=self.theme.page, linewidth=0)
+            )
+            canvas.axes.add_patch(
+                Rectangle(
+                    (left + width - 6, top + heading + 4),
+                    3,
+                    span * fits / len(rows),
+                    color=self.theme.line,
+                    linewidth=0,
+                )
+            )
 
     @staticmethod
     def wrapped(name):
@@ -384,19 +484,51 @@ class Drawer:
         column_at = 1 - row_at
         measure = result.measures[0][1]
         name = field_of(measure)[2]
-        columns = sorted({values[column_at] for values, _ in result.rows}, key=lambda v: self.query.order_of(field_of(result.groups[column_at][1])[1:])[v])
-        names = sorted({values[row_at] for values, _ in result.rows}, key=lambda v: self.query.order_of(field_of(result.groups[row_at][1])[1:])[v])
+        columns = sorted(
+            {values[column_at] for values, _ in result.rows},
+            key=lambda v: self.query.order_of(field_of(result.groups[column_at][1])[1:])[v],
+        )
+        names = sorted(
+            {values[row_at] for values, _ in result.rows},
+            key=lambda v: self.query.order_of(field_of(result.groups[row_at][1])[1:])[v],
+        )
         held = {(values[row_at], values[column_at]): got[name] for values, got in result.rows}
         page_outer = Context.of(self.query.outer(_page, visual))
         key = field_of(result.groups[row_at][1])[1:]
         column_key = field_of(result.groups[column_at][1])[1:]
         subtotal = lambda k, v: self.dax.measure(name, page_outer.with_filters({**page_outer.columns, k: {v}}))
         figures = [float(value) for value in held.values() if value is not None]
-        shade = lambda value: None if value is None else matplotlib.colors.to_hex(blend("#FFFFFF", "#7FB8DC", (float(value) - min(figures)) / (max(figures) - min(figures))))
-        rows = [[str(row), *[self.shown(measure, held.get((row, column))) for column in columns], self.shown(measure, subtotal(key, row))] for row in names]
+        shade = lambda value: (
+            None
+            if value is None
+            else matplotlib.colors.to_hex(
+                blend("#FFFFFF", "#7FB8DC", (float(value) - min(figures)) / (max(figures) - min(figures)))
+            )
+        )
+        rows = [
+            [
+                str(row),
+                *[self.shown(measure, held.get((row, column))) for column in columns],
+                self.shown(measure, subtotal(key, row)),
+            ]
+            for row in names
+        ]
         colors = [[None, *[shade(held.get((row, column))) for column in columns], None] for row in names]
-        total = ["Total", *[self.shown(measure, subtotal(column_key, column)) for column in columns], self.shown(measure, result.totals[name])]
-        self.grid(canvas, frame, [field_of(result.groups[row_at][1])[2], *map(str, columns), "Total"], rows, total, [False] + [True] * (len(columns) + 1), where, colors)
+        total = [
+            "Total",
+            *[self.shown(measure, subtotal(column_key, column)) for column in columns],
+            self.shown(measure, result.totals[name]),
+        ]
+        self.grid(
+            canvas,
+            frame,
+            [field_of(result.groups[row_at][1])[2], *map(str, columns), "Total"],
+            rows,
+            total,
+            [False] + [True] * (len(columns) + 1),
+            where,
+            colors,
+        )
 
 
 def blend(low, high, part):

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Checks a Power BI project, and a lake where one is given, and prints what is wrong.
 
-    python project.py                     # the project of this folder
-    python project.py --lake lake         # and the Gold that tillrace has written there
-    python project.py --project OTHER     # another one, such as a variant
+python project.py                     # the project of this folder
+python project.py --lake lake         # and the Gold that tillrace has written there
+python project.py --project OTHER     # another one, such as a variant
 """
 
 import argparse

@@ -85,13 +85,19 @@ def literal(value):
         return None
     if text.startswith("'"):
         return text[1:-1].replace("''", "'")
-    return {"true": True, "false": False, "null": None}[text] if text in ("true", "false", "null") else float(text.rstrip("DLM"))
+    return (
+        {"true": True, "false": False, "null": None}[text]
+        if text in ("true", "false", "null")
+        else float(text.rstrip("DLM"))
+    )
 
 
 def read(folder):
     """Reads a `.Report` folder."""
     report = Report(Path(folder))
-    for path in sorted([*report.folder.rglob("*.json"), *report.folder.glob("definition.pbir"), *report.folder.glob(".platform")]):
+    for path in sorted(
+        [*report.folder.rglob("*.json"), *report.folder.glob("definition.pbir"), *report.folder.glob(".platform")]
+    ):
         name = path.relative_to(report.folder).as_posix()
         try:
             report.documents[name] = json.loads(path.read_text(encoding="utf-8"))
@@ -124,7 +130,11 @@ def check(project, model):
 
 def schema_findings(project, report):
     documents = {f"Tillrace.Report/{name}": document for name, document in report.documents.items()}
-    for path in (project / "Tillrace.pbip", project / "Tillrace.SemanticModel/definition.pbism", project / "Tillrace.SemanticModel/.platform"):
+    for path in (
+        project / "Tillrace.pbip",
+        project / "Tillrace.SemanticModel/definition.pbism",
+        project / "Tillrace.SemanticModel/.platform",
+    ):
         try:
             documents[path.relative_to(project).as_posix()] = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, json.JSONDecodeError) as error:
@@ -135,7 +145,9 @@ def schema_findings(project, report):
         address = document.get("$schema")
         errors = schemas.errors(address, document) if address else None
         if errors is None:
-            yield Finding("schema-version", name, f"the schema {address!r} is not one of Microsoft's that are known here")
+            yield Finding(
+                "schema-version", name, f"the schema {address!r} is not one of Microsoft's that are known here"
+            )
         for error in errors or ():
             yield Finding("json-schema", name, error)
 
@@ -143,12 +155,18 @@ def schema_findings(project, report):
 def pages_named(report, _model):
     order = report.order
     for name in sorted(set(order) ^ set(report.pages)):
-        yield Finding("page-order", "pages.json", f"page {name!r} is {'in the order but missing' if name in order else 'not in the order'}")
+        yield Finding(
+            "page-order",
+            "pages.json",
+            f"page {name!r} is {'in the order but missing' if name in order else 'not in the order'}",
+        )
     if report.documents.get("definition/pages/pages.json", {}).get("activePageName") not in report.pages:
         yield Finding("page-order", "pages.json", "activePageName names no page")
     for page in report.pages.values():
         if page.document.get("name") != page.name or not NAME.fullmatch(page.name):
-            yield Finding("names", page.name, f"the page is named {page.document.get('name')!r}; expected its folder's name")
+            yield Finding(
+                "names", page.name, f"the page is named {page.document.get('name')!r}; expected its folder's name"
+            )
 
 
 def every_visual(report):
@@ -158,9 +176,11 @@ def every_visual(report):
 
 
 def visuals_named(report, _model):
-    for page, visual, where in every_visual(report):
+    for _page, visual, where in every_visual(report):
         if visual.document.get("name") != visual.name or not NAME.fullmatch(visual.name):
-            yield Finding("names", where, f"the visual is named {visual.document.get('name')!r}; expected its folder's name")
+            yield Finding(
+                "names", where, f"the visual is named {visual.document.get('name')!r}; expected its folder's name"
+            )
     for name in report.documents:
         match = re.fullmatch(r"definition/pages/([^/]+)/visuals/([^/]+)/mobile\.json", name)
         if match and name.replace("mobile.json", "visual.json") not in report.documents:
@@ -185,8 +205,12 @@ def visual_kinds(report, _model):
                 used = next(iter(projection.get("field", {})), None)
                 if used not in KIND_OF_ROLE[known[role]]:
                     yield Finding("visual-role", where, f"role {role!r} takes no {used}")
-        yield from objects_known(where, visual.document["visual"].get("objects", {}), kind.get("objects", {}), visual.type)
-        yield from objects_known(where, visual.document["visual"].get("visualContainerObjects", {}), container, "the container")
+        yield from objects_known(
+            where, visual.document["visual"].get("objects", {}), kind.get("objects", {}), visual.type
+        )
+        yield from objects_known(
+            where, visual.document["visual"].get("visualContainerObjects", {}), container, "the container"
+        )
 
 
 def objects_known(where, used, known, of):
@@ -201,7 +225,9 @@ def objects_known(where, used, known, of):
                     yield Finding("visual-object", where, f"{of}.{name} has no property {prop!r}")
                     continue
                 members = properties[prop].get("type", {}).get("enumeration")
-                allowed = [member["value"] for member in members.get("allMembers", [])] if isinstance(members, dict) else []
+                allowed = (
+                    [member["value"] for member in members.get("allMembers", [])] if isinstance(members, dict) else []
+                )
                 given = literal(value)
                 if allowed and given is not None and given not in allowed:
                     yield Finding("visual-object", where, f"{of}.{name}.{prop} is {given!r}; expected one of {allowed}")
@@ -289,7 +315,9 @@ def layout(report, _model):
         boxes = {visual.name: box(visual.document.get("position", {})) for visual in page.visuals}
         for name, (left, top, right, bottom) in boxes.items():
             if left < margin or right > width - margin or top < 0 or bottom > height:
-                yield Finding("layout-outside", f"{page.name}/{name}", f"{(left, top, right, bottom)} leaves {width} x {height}")
+                yield Finding(
+                    "layout-outside", f"{page.name}/{name}", f"{(left, top, right, bottom)} leaves {width} x {height}"
+                )
         yield from overlaps("layout-overlap", page.name, boxes)
 
 
@@ -316,12 +344,16 @@ def phone_layout(report, _model):
 def filters_named(report, _model):
     seen = {}
     for page in report.pages.values():
-        owners = [(page.name, page.filters)] + [(f"{page.name}/{visual.name}", visual.filters) for visual in page.visuals]
+        owners = [(page.name, page.filters)] + [
+            (f"{page.name}/{visual.name}", visual.filters) for visual in page.visuals
+        ]
         for where, filters in owners:
             for found in filters:
                 name = found.get("name")
                 if name is None or seen.setdefault(name, where) != where:
-                    yield Finding("filter-name", where, f"the filter's name {name!r} is missing or used by {seen.get(name)}")
+                    yield Finding(
+                        "filter-name", where, f"the filter's name {name!r} is missing or used by {seen.get(name)}"
+                    )
 
 
 def links(report, _model):
@@ -332,7 +364,11 @@ def links(report, _model):
             yield Finding("page-binding", page.name, f"a {page.document['type']} page needs a pageBinding")
         for parameter in (binding or {}).get("parameters", []):
             if parameter.get("boundFilter") not in [found.get("name") for found in page.filters]:
-                yield Finding("page-binding", page.name, f"the parameter is bound to {parameter.get('boundFilter')!r}, no filter of the page")
+                yield Finding(
+                    "page-binding",
+                    page.name,
+                    f"the parameter is bound to {parameter.get('boundFilter')!r}, no filter of the page",
+                )
         if page.document.get("type") and page.document.get("visibility") != "HiddenInViewMode":
             yield Finding("page-binding", page.name, "a drill-through or tooltip page is hidden in view mode")
         names = {visual.name for visual in page.visuals}

@@ -4,8 +4,8 @@ import re
 
 import dax
 import mquery
-from findings import Finding
 import schemas
+from findings import Finding
 
 # Functions of connectors that Desktop brings along beside the M library.
 CONNECTORS = {"Databricks.Catalogs"}
@@ -40,10 +40,14 @@ def settings(model):
             yield Finding("model-settings", "model.tmdl", f"{name} is {found.get(name)!r}; expected {wanted!r}")
     automatic = next((node.expression for node in nodes if node.name == "__PBI_TimeIntelligenceEnabled"), None)
     if automatic != "0":
-        yield Finding("model-settings", "model.tmdl", "auto date/time must be off: annotation __PBI_TimeIntelligenceEnabled = 0")
+        yield Finding(
+            "model-settings", "model.tmdl", "auto date/time must be off: annotation __PBI_TimeIntelligenceEnabled = 0"
+        )
     named = [node.name for node in nodes if node.kind == "ref table"]
     for name in sorted(set(named) ^ set(model.tables)):
-        yield Finding("model-ref", "model.tmdl", f"table {name!r} is {'listed but missing' if name in named else 'not listed'}")
+        yield Finding(
+            "model-ref", "model.tmdl", f"table {name!r} is {'listed but missing' if name in named else 'not listed'}"
+        )
     if not any(node.kind == "database" for node in nodes):
         yield Finding("model-settings", "database.tmdl", "there is no database")
 
@@ -69,7 +73,9 @@ def formatted(model):
         if not node.get("isHidden") and not node.get("formatString"):
             yield Finding("formatted", where, "the measure has no formatString")
         if not FOLDER.fullmatch(node.get("displayFolder", "")):
-            yield Finding("foldered", where, f"the folder is {node.get('displayFolder')!r}; expected a digit, a space and a name")
+            yield Finding(
+                "foldered", where, f"the folder is {node.get('displayFolder')!r}; expected a digit, a space and a name"
+            )
     for table in model.tables.values():
         for column in table.columns.values():
             if column.type != "string" and not column.node.get("formatString"):
@@ -83,7 +89,9 @@ def columns_well_kept(model):
         if table.columns and all(column.hidden for column in table.columns.values()):
             holds_measures = bool(table.node.of("measure"))
             if table.hidden == holds_measures:
-                yield Finding("hidden-table", table.name, "a table is hidden when all its columns are and it holds no measure")
+                yield Finding(
+                    "hidden-table", table.name, "a table is hidden when all its columns are and it holds no measure"
+                )
         for column in table.columns.values():
             where, node = f"{table.name}[{column.name}]", column.node
             if not column.source:
@@ -108,11 +116,20 @@ def sorted_columns(model):
         for column in table.columns.values():
             by = column.node.get("sortByColumn")
             if by and by not in table.columns:
-                yield Finding("sort-column", f"{table.name}[{column.name}]", f"sorted by {by!r}, which the table does not have")
-    for table, name in (("Date", "Month"), ("Date", "Weekday"), ("Time of Day", "Part of Day"), ("Funnel Stage", "Funnel Stage")):
+                yield Finding(
+                    "sort-column", f"{table.name}[{column.name}]", f"sorted by {by!r}, which the table does not have"
+                )
+    for table, name in (
+        ("Date", "Month"),
+        ("Date", "Weekday"),
+        ("Time of Day", "Part of Day"),
+        ("Funnel Stage", "Funnel Stage"),
+    ):
         column = model.column(table, name)
         if column and not column.node.get("sortByColumn"):
-            yield Finding("sort-column", f"{table}[{name}]", "the names need a sortByColumn: the alphabet is the wrong order")
+            yield Finding(
+                "sort-column", f"{table}[{name}]", "the names need a sortByColumn: the alphabet is the wrong order"
+            )
 
 
 def lineage(model):
@@ -154,7 +171,9 @@ def star(model):
     for many, ones in parents.items():
         for one in ones:
             if one in facts:
-                yield Finding("relationship-direction", f"{many} to {one}", f"{one} holds figures and cannot be a one side")
+                yield Finding(
+                    "relationship-direction", f"{many} to {one}", f"{one} holds figures and cannot be a one side"
+                )
     for table in model.tables:
         reached = list(paths(table, parents, ()))
         for end in {path[-1] for path in reached}:
@@ -189,7 +208,9 @@ def measure_references(model):
         for part in dax.walk(measure.expression) if measure.expression else ():
             where = f"[{measure.name}]"
             if part[0] == "measure" and part[1] not in model.measures:
-                yield Finding("dax-reference", where, f"measure [{part[1]}] does not exist; a column needs its table before it")
+                yield Finding(
+                    "dax-reference", where, f"measure [{part[1]}] does not exist; a column needs its table before it"
+                )
             if part[0] == "column" and not model.column(part[1], part[2]):
                 yield Finding("dax-reference", where, f"column '{part[1]}'[{part[2]}] does not exist")
             if part[0] == "table" and part[1] not in model.tables:
@@ -209,7 +230,9 @@ def function_call(where, part, functions):
 
 def measure_cycles(model):
     uses = {
-        name: {part[1] for part in dax.walk(measure.expression) if part[0] == "measure"} if measure.expression else set()
+        name: {part[1] for part in dax.walk(measure.expression) if part[0] == "measure"}
+        if measure.expression
+        else set()
         for name, measure in model.measures.items()
     }
     for name in uses:
@@ -224,14 +247,24 @@ def measure_cycles(model):
 
 
 def measure_style(model):
-    names = {column.name.lower() for table in model.tables.values() for column in table.columns.values() if not column.hidden}
+    names = {
+        column.name.lower() for table in model.tables.values() for column in table.columns.values() if not column.hidden
+    }
     for measure in model.measures.values():
         if measure.name.lower() in names:
             yield Finding("names-unique", f"[{measure.name}]", "a visible column has the same name")
         for part in dax.walk(measure.expression) if measure.expression else ():
             if part[0] == "op" and part[1] == "/":
-                yield Finding("dax-division", f"[{measure.name}]", "divide with DIVIDE, which answers blank for a divisor of 0")
-    used = {part[1] for measure in model.measures.values() if measure.expression for part in dax.walk(measure.expression) if part[0] == "measure"}
+                yield Finding(
+                    "dax-division", f"[{measure.name}]", "divide with DIVIDE, which answers blank for a divisor of 0"
+                )
+    used = {
+        part[1]
+        for measure in model.measures.values()
+        if measure.expression
+        for part in dax.walk(measure.expression)
+        if part[0] == "measure"
+    }
     for measure in model.measures.values():
         if measure.node.get("isHidden") and measure.name not in used:
             yield Finding("unused", f"[{measure.name}]", "a hidden measure that no other one uses")
@@ -243,7 +276,13 @@ def additivity(model):
         related = {relationship.many[1] for relationship in model.relationships if relationship.many[0] == table.name}
         for column in table.columns.values():
             figure = column.hidden and column.type in ("int64", "decimal", "double") and column.name not in related
-            if figure and related and not column.adds and not column.node.get("isKey") and column.node.get("formatString") != "0":
+            if (
+                figure
+                and related
+                and not column.adds
+                and not column.node.get("isKey")
+                and column.node.get("formatString") != "0"
+            ):
                 sorting = {other.node.get("sortByColumn") for other in table.columns.values()}
                 if column.name not in sorting:
                     message = "say over what the figure adds up: annotation Tillrace_Adds = yes, never, maximum only or per KEY"
@@ -268,7 +307,9 @@ def added_wrongly(model, measure):
             if summed and adds in ("never", "maximum only") and "-Days" not in measure.name:
                 yield Finding("summed-distinct", where, f"{part[1]} of '{inner[1]}'[{inner[2]}], which does not add up")
             if summed and adds.startswith("per "):
-                key = next((other for other in model.tables[inner[1]].columns if other.lower().startswith(adds[4:])), None)
+                key = next(
+                    (other for other in model.tables[inner[1]].columns if other.lower().startswith(adds[4:])), None
+                )
                 guard = ("call", "HASONEVALUE", [("column", inner[1], key)])
                 if guard not in found:
                     message = f"{part[1]} of '{inner[1]}'[{inner[2]}], which adds up {adds} only: guard it with HASONEVALUE of [{key}]"
@@ -322,7 +363,9 @@ def query_columns(model):
         literal = [mquery.columns_of_table(arguments[0]) for arguments in mquery.calls(table.query, "#table")]
         given = next((columns for columns in [*(columns for _, _, columns in sources), *literal] if columns), None)
         if given is None or any(columns is None for _, _, columns in sources):
-            yield Finding("m-columns", table.name, 'the query names no columns: expected {{"column", type}, ...} once each')
+            yield Finding(
+                "m-columns", table.name, 'the query names no columns: expected {{"column", type}, ...} once each'
+            )
             continue
         wanted = {column.source: column.type for column in table.columns.values()}
         for name in sorted(given.keys() - wanted.keys()):
@@ -342,13 +385,19 @@ def ranges(model):
         names = mquery.free_names(table.query) if table.query else set()
         ranged = bool(table.query and mquery.calls(table.query, "GoldWindows"))
         if ranged != policies[table.name]:
-            yield Finding("refresh-policy", table.name, "a table that reads GoldWindows has a refresh policy, and no other one has")
+            yield Finding(
+                "refresh-policy",
+                table.name,
+                "a table that reads GoldWindows has a refresh policy, and no other one has",
+            )
         if ranged and not {"RangeStart", "RangeEnd"} <= names:
             yield Finding("refresh-range", table.name, "the table's own query must name RangeStart and RangeEnd")
         for policy in table.node.of("refreshPolicy"):
             lengths.add(tuple(value for name, value in policy.properties.items() if name != "sourceExpression"))
     if len(lengths) > 1:
-        yield Finding("refresh-policy", "tables", "the tables keep different spans of days; sums of minutes and days would differ")
+        yield Finding(
+            "refresh-policy", "tables", "the tables keep different spans of days; sums of minutes and days would differ"
+        )
     for name in ("RangeStart", "RangeEnd"):
         node, _ = model.expressions.get(name, (None, None))
         if any(policies.values()) and (node is None or "DateTime" not in node.expression):

@@ -20,7 +20,9 @@ NPM_VISUALS = HERE / "node_modules/@microsoft/powerbi-core-visual-schema/data"
 def folder():
     """The folder with the schemas, or None."""
     named = os.environ.get("POWERBI_SCHEMAS")
-    places = [Path(named)] if named else [parent / "shared/powerbi-schemas" for parent in (ROOT.parent, ROOT.parent.parent)]
+    places = (
+        [Path(named)] if named else [parent / "shared/powerbi-schemas" for parent in (ROOT.parent, ROOT.parent.parent)]
+    )
     return next((place for place in places if (place / "fabric").is_dir()), None)
 
 
@@ -100,7 +102,10 @@ def errors_of(address, text):
 
     document = json.loads(text)
     validator = Draft7Validator(registry().contents(address), registry=registry())
-    return tuple(f"{'/'.join(map(str, error.absolute_path)) or 'the file'}: {error.message[:200]}" for error in validator.iter_errors(document))
+    return tuple(
+        f"{'/'.join(map(str, error.absolute_path)) or 'the file'}: {error.message[:200]}"
+        for error in validator.iter_errors(document)
+    )
 
 
 def theme_errors(document):

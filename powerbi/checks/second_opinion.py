@@ -13,11 +13,12 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+from pbix_mcp.dax import engine
+
 import minterpreter
 import model as semantic_model
 import test_measures
 from evaluator import Context, Evaluator
-from pbix_mcp.dax import engine
 
 # It takes the clock of the machine, which this comparison cannot set.
 BY_THE_CLOCK = {"Data Age (minutes)"}
@@ -36,14 +37,22 @@ class Other:
     """The other engine on the same tables."""
 
     def __init__(self, model, loaded):
-        rows = lambda table: [[plain(value) for value in row] for row in zip(*[c.to_pylist() for c in table.columns], strict=True)]
+        rows = lambda table: [
+            [plain(value) for value in row] for row in zip(*[c.to_pylist() for c in table.columns], strict=True)
+        ]
         self.tables = {name: {"columns": table.column_names, "rows": rows(table)} for name, table in loaded.items()}
         self.measures = {name: measure.node.expression for name, measure in model.measures.items()}
         self.known = {
             "date_table": "Date",
             "date_column": "Date",
             "relationships": [
-                {"FromTable": r.many[0], "FromColumn": r.many[1], "ToTable": r.one[0], "ToColumn": r.one[1], "IsActive": True}
+                {
+                    "FromTable": r.many[0],
+                    "FromColumn": r.many[1],
+                    "ToTable": r.one[0],
+                    "ToColumn": r.one[1],
+                    "IsActive": True,
+                }
                 for r in model.relationships
             ],
             "measure_tables": {name: measure.table for name, measure in model.measures.items()},
@@ -52,7 +61,9 @@ class Other:
 
     def values(self, names, filters):
         context = {f"{table}.{column}": [plain(value) for value in values] for (table, column), values in filters}
-        return engine.evaluate_measures_batch(names, self.tables, self.measures, context, selected_filters=context, **self.known)
+        return engine.evaluate_measures_batch(
+            names, self.tables, self.measures, context, selected_filters=context, **self.known
+        )
 
 
 def same(one, other):
@@ -79,7 +90,9 @@ def main():
             if not same(theirs.get(name), ours):
                 differ += 1
                 print(f"[{name}] in {case.name}: {theirs.get(name)!r} by pbix-mcp, {ours!r} by ours")
-    print(f"{count} values of {len(names)} measures in {len(comparison.cases)} contexts by two engines: {differ} differ")
+    print(
+        f"{count} values of {len(names)} measures in {len(comparison.cases)} contexts by two engines: {differ} differ"
+    )
     sys.exit(1 if differ else 0)
 
 

@@ -10,10 +10,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import model as semantic_model
-import project as checked
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+import model as semantic_model
+import project as checked
 import schemas
 import test_measures
 
@@ -68,8 +69,6 @@ TEXT_FAULTS = [
     ("dax-reference", "a measure that does not exist", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue], [Order] )"),
     ("dax-reference", "a column without its table", KEY, "SUM ( 'KPI Minute'[Revenue Amount] )", "SUM ( [Revenue Amount] )"),
     ("dax-reference", "a table that does not exist", KEY, "COUNTROWS ( 'KPI Hour' )", "COUNTROWS ( 'KPI Week' )"),
-    ("dax-function", "a function that does not exist", KEY, "DISTINCTCOUNT (", "COUNTDISTINCT ("),
-    ("dax-function", "too few arguments", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue] )"),
     ("dax-cycle", "a measure that needs itself by another one", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue per Customer], [Revenue Change (%)] ) + [Average Order Value]"),
     ("dax-division", "a division without DIVIDE", KEY, "DIVIDE ( [Revenue], [Orders] )", "[Revenue] / [Orders]"),
     ("summed-distinct", "distinct customers of minutes added up", KEY, "DISTINCTCOUNT ( 'Customer Activity'[Customer Id] )", "SUM ( 'KPI Minute'[Customer Count] )"),
@@ -80,7 +79,6 @@ TEXT_FAULTS = [
     ("additivity-said", "a figure that does not say whether it adds up", TABLES + "KPI Hour.tmdl", "\t\tannotation Tillrace_Adds = never\n", ""),
     # M
     ("m-syntax", "a comma too few", TABLES + "Product.tmdl", '{"name", type text},', '{"name", type text}'),
-    ("m-name", "a misspelt function of the library", MODEL + "expressions.tmdl", "Parquet.Document(", "Parquet.Documents("),
     ("m-name", "a query that does not exist", TABLES + "Product.tmdl", "GoldTable(", "GoldTabel("),
     ("m-path", "a path of somebody's machine", MODEL + "expressions.tmdl", 'LakePath & "\\gold\\"', '"D:\\lake\\gold\\"'),
     ("m-columns", "a column of TMDL that M does not give", TABLES + "Product.tmdl", "sourceColumn: price", "sourceColumn: list_price"),
@@ -120,6 +118,12 @@ REPORT_FAULTS = [
     ("tooltip-page", "a tooltip page that is none", PAGES + "Trends/visuals/RevenueByDay/visual.json", "'DayTooltip'", "'About'"),
     ("visual-empty", "a visual without a field", CARD, '"queryState"', '"queryStates"'),
     ("theme", "a theme that is not registered", REPORT, '"path": "TillraceLight-3f1c8a52.json"', '"path": "Light.json"'),
+]  # fmt: skip
+# Faults that need the names of the M and DAX libraries.
+LIBRARY_FAULTS = [
+    ("dax-function", "a function that does not exist", KEY, "DISTINCTCOUNT (", "COUNTDISTINCT ("),
+    ("dax-function", "too few arguments", KEY, "DIVIDE ( [Revenue], [Orders] )", "DIVIDE ( [Revenue] )"),
+    ("m-name", "a misspelt function of the library", MODEL + "expressions.tmdl", "Parquet.Document(", "Parquet.Documents("),
 ]  # fmt: skip
 # Faults that Microsoft's schemas and catalogue of visuals show; without them they are not looked for.
 CATALOGUE_FAULTS = [
@@ -203,13 +207,15 @@ def replace(path, text, replacement):
 
 def planted():
     """The check of each planted fault."""
-    faults = [*TEXT_FAULTS, *REPORT_FAULTS, *CATALOGUE_FAULTS, *LAKE_FAULTS, *FILE_FAULTS]
+    faults = [*TEXT_FAULTS, *LIBRARY_FAULTS, *REPORT_FAULTS, *CATALOGUE_FAULTS, *LAKE_FAULTS, *FILE_FAULTS]
     return [fault[0] for fault in faults] + ["parquet-file"] + ["value"] * len(VALUE_FAULTS)
 
 
 def checks():
     """The names of all checks, from their sources."""
-    sources = [(PROJECT / f"checks/{name}.py").read_text(encoding="utf-8") for name in ("lake", "model", "report", "rules")]
+    sources = [
+        (PROJECT / f"checks/{name}.py").read_text(encoding="utf-8") for name in ("lake", "model", "report", "rules")
+    ]
     return {name for source in sources for name in re.findall(r'Finding\(\s*"([\w-]+)"', source)}
 
 
@@ -226,7 +232,9 @@ class Faults(unittest.TestCase):
         for check, wrong, plant in faults:
             with self.subTest(check=check, fault=wrong):
                 found = self.found(plant, lake)
-                self.assertIn(check, {finding.check for finding in found}, f"{wrong}: found only {[str(f) for f in found][:5]}")
+                self.assertIn(
+                    check, {finding.check for finding in found}, f"{wrong}: found only {[str(f) for f in found][:5]}"
+                )
 
     def test_the_project_without_a_fault_has_no_finding(self):
         self.assertEqual([str(finding) for finding in self.found(lambda folder: None, LAKE)], [])
@@ -237,7 +245,13 @@ class Faults(unittest.TestCase):
     def test_faults_in_the_report(self):
         self.demand(faults_of_text(REPORT_FAULTS))
 
-    @unittest.skipUnless(schemas.folder() and schemas.visuals(), "Microsoft's schemas or catalogue of visuals are not at hand")
+    @unittest.skipUnless(schemas.folder(), "the names of the M and DAX libraries are not at hand")
+    def test_faults_that_the_names_of_the_libraries_show(self):
+        self.demand(faults_of_text(LIBRARY_FAULTS))
+
+    @unittest.skipUnless(
+        schemas.folder() and schemas.visuals(), "Microsoft's schemas or catalogue of visuals are not at hand"
+    )
     def test_faults_that_microsofts_schemas_show(self):
         self.demand(faults_of_text(CATALOGUE_FAULTS))
 

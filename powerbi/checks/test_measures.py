@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+
 import minterpreter
 import model as semantic_model
 from evaluator import Context, EvaluationError, Evaluator
@@ -83,13 +84,24 @@ def cases(days, values, product, minute):
         Case("two hours", "hour", 2, ((DATE, {last}), (HOUR, hours(hour, 2))), (last,), (whole[0], whole[1] + 60)),
         Case("an hour of all days", "hour", len(days), ((HOUR, hours(hour, 1)),), (), whole),
         Case("one minute", "minute", 1, ((DATE, {last}), (MINUTE, {minute})), (last,), (minute, minute)),
-        Case("ten minutes", "minute", 10, ((DATE, {last}), (MINUTE, set(range(minute, minute + 10)))), (last,), (minute, minute + 9)),
+        Case(
+            "ten minutes",
+            "minute",
+            10,
+            ((DATE, {last}), (MINUTE, set(range(minute, minute + 10)))),
+            (last,),
+            (minute, minute + 9),
+        ),
     ]
     found = list(time)
     for by, value in (*values.items(), ("status", "succeeded"), ("product", product)):
         for base in time:
             narrowed = (*base.filters, (BY[by], {value}))
-            found.append(Case(f"{base.name}, {by} {value}", base.grain, base.windows, narrowed, base.days, base.minutes, by, value))
+            found.append(
+                Case(
+                    f"{base.name}, {by} {value}", base.grain, base.windows, narrowed, base.days, base.minutes, by, value
+                )
+            )
     return found
 
 
@@ -278,7 +290,11 @@ def product_rank(case):
 def category_rank(case):
     if case.by != "category" or case.grain == "minute":
         return None
-    return rank(case, "category", f"SELECT category, sum(revenue) AS revenue FROM categories_{case.table} WHERE {case.time} GROUP BY 1")
+    return rank(
+        case,
+        "category",
+        f"SELECT category, sum(revenue) AS revenue FROM categories_{case.table} WHERE {case.time} GROUP BY 1",
+    )
 
 
 time_only = lambda case: not case.by
@@ -346,10 +362,16 @@ EXPECTED = {
     "Rejected Rate": quality("sum(rejected) / sum(records)"),
     "Delayed Rate": quality("sum(delayed) / sum(records)"),
     "Rejections by Reason": only("reason")(
-        lambda case: f"SELECT sum(records) FROM rejections_1m WHERE {case.time} AND {'reason = ' + repr(case.value) if case.by else 'true'}"
+        lambda case: (
+            f"SELECT sum(records) FROM rejections_1m WHERE {case.time} AND {'reason = ' + repr(case.value) if case.by else 'true'}"
+        )
     ),
-    "Delay P50 (ms)": lambda case: quality("max(delay_p50_ms)")(case) if case.windows == 1 and case.grain == "minute" else None,
-    "Delay P99 (ms)": lambda case: quality("max(delay_p99_ms)")(case) if case.windows == 1 and case.grain == "minute" else None,
+    "Delay P50 (ms)": lambda case: (
+        quality("max(delay_p50_ms)")(case) if case.windows == 1 and case.grain == "minute" else None
+    ),
+    "Delay P99 (ms)": lambda case: (
+        quality("max(delay_p99_ms)")(case) if case.windows == 1 and case.grain == "minute" else None
+    ),
     "Highest Delay P99 (ms)": quality("max(delay_p99_ms)"),
     "Longest Delay (ms)": quality("max(delay_max_ms)"),
     "Latest Window": lambda case: "SELECT max(window_end) FROM kpis_1d",
@@ -380,8 +402,14 @@ def gold(connection, lake, tables=TABLES):
     connection.execute("SET TimeZone = 'UTC'")
     for table in tables:
         files = f"{lake}/gold/{table}/**/*.parquet"
-        replaced = "" if table.startswith("dim_") else " REPLACE (window_start::TIMESTAMP AS window_start, window_end::TIMESTAMP AS window_end)"
-        connection.execute(f"CREATE TABLE {table} AS SELECT *{replaced} FROM read_parquet('{files}', hive_partitioning = false)")
+        replaced = (
+            ""
+            if table.startswith("dim_")
+            else " REPLACE (window_start::TIMESTAMP AS window_start, window_end::TIMESTAMP AS window_end)"
+        )
+        connection.execute(
+            f"CREATE TABLE {table} AS SELECT *{replaced} FROM read_parquet('{files}', hive_partitioning = false)"
+        )
 
 
 class Comparison:
@@ -393,8 +421,17 @@ class Comparison:
         self.model = semantic_model.read(DEFINITION)
         self.loaded = minterpreter.load(self.model, lake)
         self.days = [row[0] for row in self.sql.execute("SELECT window_start::DATE FROM kpis_1d ORDER BY 1").fetchall()]
-        assert self.days[0] == FIRST_DAY and len(self.days) > 8, "the sample lake begins on 2026-01-01 and holds more than eight days"
-        values = {"category": "shoes", "segment": "vip", "stage": "checkout", "method": "card", "status": "failed", "reason": "malformed_json"}
+        assert self.days[0] == FIRST_DAY and len(self.days) > 8, (
+            "the sample lake begins on 2026-01-01 and holds more than eight days"
+        )
+        values = {
+            "category": "shoes",
+            "segment": "vip",
+            "stage": "checkout",
+            "method": "card",
+            "status": "failed",
+            "reason": "malformed_json",
+        }
         best = f"SELECT product_id FROM products_1d WHERE date_key = {day_key(self.days[-1])} ORDER BY revenue DESC LIMIT 1"
         self.cases = cases(self.days, values, self.query(best)[0], 10 * 60 + 30)
 
@@ -426,7 +463,9 @@ class Measures(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.comparison = Comparison(LAKE)
-        cls.sql, cls.model, cls.loaded, cls.days = (getattr(cls.comparison, name) for name in ("sql", "model", "loaded", "days"))
+        cls.sql, cls.model, cls.loaded, cls.days = (
+            getattr(cls.comparison, name) for name in ("sql", "model", "loaded", "days")
+        )
         cls.query = cls.comparison.query
         cls.dax = Evaluator(cls.model, cls.loaded, NOW)
 
@@ -439,7 +478,9 @@ class Measures(unittest.TestCase):
             compared, blank = compared + 1, blank + (wanted is None)
             with self.subTest(measure=name, context=case.name):
                 self.assertTrue(same(got, wanted), f"[{name}] in {case.name}: {got!r}; SQL says {wanted!r}: {query}")
-        print(f"\n{len(EXPECTED)} measures in {len(self.comparison.cases)} contexts: {compared} values, {blank} of them blank")
+        print(
+            f"\n{len(EXPECTED)} measures in {len(self.comparison.cases)} contexts: {compared} values, {blank} of them blank"
+        )
 
     def test_no_visible_measure_is_left_out(self):
         visible = {name for name, measure in self.model.measures.items() if not measure.node.get("isHidden")}
@@ -453,7 +494,9 @@ class Measures(unittest.TestCase):
 
     def test_a_category_ranks_as_gold_ranks_it(self):
         day = {DATE: {self.days[-1]}}
-        ranks = self.sql.execute("SELECT category, revenue_rank FROM categories_1d WHERE date_key = ?", [day_key(self.days[-1])])
+        ranks = self.sql.execute(
+            "SELECT category, revenue_rank FROM categories_1d WHERE date_key = ?", [day_key(self.days[-1])]
+        )
         for category, place in ranks.fetchall():
             self.assertEqual(self.value("Category Revenue Rank", {**day, BY["category"]: {category}}), place, category)
 
@@ -522,18 +565,33 @@ class Measures(unittest.TestCase):
             shutil.copytree(LAKE, folder, dirs_exist_ok=True)
             path = next(Path(folder, "gold/categories_1h").glob("*/*.parquet"))
             rows = pq.read_table(path, partitioning=None)
-            shouted = pa.array([name.upper() + " " if name == "shoes" else name for name in rows.column("category").to_pylist()])
+            shouted = pa.array(
+                [name.upper() + " " if name == "shoes" else name for name in rows.column("category").to_pylist()]
+            )
             pq.write_table(rows.set_column(rows.column_names.index("category"), "category", shouted), path)
             dax = Evaluator(self.model, minterpreter.load(self.model, folder), NOW)
-        self.assertEqual(len(dax.distinct("Category", "Category", Context())), len(self.dax.distinct("Category", "Category", Context())))
+        self.assertEqual(
+            len(dax.distinct("Category", "Category", Context())),
+            len(self.dax.distinct("Category", "Category", Context())),
+        )
         shoes = {BY["category"]: {"shoes"}}
         self.assertEqual(dax.measure("Category Revenue", Context.of(shoes)), self.value("Category Revenue", shoes))
 
     def test_a_gap_is_seen(self):
         """The reconciliation measures are no constants: a lost row shows."""
-        broken = {**self.loaded, "KPI Minute": self.loaded["KPI Minute"].slice(600), "Rejections": self.loaded["Rejections"].slice(1)}
+        broken = {
+            **self.loaded,
+            "KPI Minute": self.loaded["KPI Minute"].slice(600),
+            "Rejections": self.loaded["Rejections"].slice(1),
+        }
         dax = Evaluator(self.model, broken, NOW)
-        for name in ("Revenue Gap Minute to Day", "Orders Gap Minute to Day", "Revenue Gap Minute to Hour", "Paid Gap Payments to KPIs", "Rejection Gap"):
+        for name in (
+            "Revenue Gap Minute to Day",
+            "Orders Gap Minute to Day",
+            "Revenue Gap Minute to Hour",
+            "Paid Gap Payments to KPIs",
+            "Rejection Gap",
+        ):
             self.assertNotEqual(dax.measure(name, Context()), 0, name)
 
     def test_the_sorting_columns_put_names_in_order(self):
@@ -541,7 +599,9 @@ class Measures(unittest.TestCase):
             by = self.model.column(table, column).node.get("sortByColumn")
             loaded = self.loaded[table]
             pairs = set(zip(loaded.column(column).to_pylist(), loaded.column(by).to_pylist(), strict=True))
-            self.assertEqual(len(pairs), len({name for name, _ in pairs}), f"{table}[{column}] has two places in the order of {by}")
+            self.assertEqual(
+                len(pairs), len({name for name, _ in pairs}), f"{table}[{column}] has two places in the order of {by}"
+            )
 
 
 if __name__ == "__main__":

@@ -41,7 +41,9 @@ class Tmdl(unittest.TestCase):
         self.refuse("table T\n\t\tisHidden\n", "line 2: indented by 2 tabs where 1 were expected")
         self.refuse("table T\n\tcolour: red\n", "line 2: table has no property 'colour'; it may have lineageTag")
         self.refuse("table T\n\tisHidden\n\tisHidden\n", "line 3: property 'isHidden' stands twice")
-        self.refuse("table T\n\tcolumn C\n\t\tdataType: number\n", "line 3: dataType is 'number'; expected one of string, int64")
+        self.refuse(
+            "table T\n\tcolumn C\n\t\tdataType: number\n", "line 3: dataType is 'number'; expected one of string, int64"
+        )
         self.refuse("table\n", "line 1: table needs a name")
         self.refuse("measure M = 1\n", "line 1: unexpected 'measure M = 1'; expected one of database, model")
         self.refuse("table T\n\tmeasure M =\n\t\tformatString: 0\n", "line 2: an expression is missing")
@@ -52,18 +54,30 @@ class MLanguage(unittest.TestCase):
     """Expressions, and what is said about them."""
 
     def test_names_that_are_not_defined(self):
-        expression = mquery.parse('let f = (x) => x + Y, t = each _ + [Some Field] in f(t) & #"Other Query" & List.Sum({1..3})')
+        expression = mquery.parse(
+            'let f = (x) => x + Y, t = each _ + [Some Field] in f(t) & #"Other Query" & List.Sum({1..3})'
+        )
         self.assertEqual(mquery.free_names(expression), {"Y", "Other Query", "List.Sum"})
 
     def test_literal_columns(self):
         (arguments,) = mquery.calls(mquery.parse('F("t", {{"a", Int64.Type}, {"b", type text}})'), "F")
         self.assertEqual(mquery.columns_of_list(arguments[1]), {"a": "Int64.Type", "b": "type text"})
         self.assertIsNone(mquery.columns_of_list(mquery.parse('{{"a", Int64.Type}, {"a", type text}}')))
-        table = mquery.parse("type table [A = text, #\"B C\" = Int64.Type]")
+        table = mquery.parse('type table [A = text, #"B C" = Int64.Type]')
         self.assertEqual(mquery.columns_of_table(table), {"A": "type text", "B C": "Int64.Type"})
 
     def test_refusals(self):
-        for text in ("let a = 1", "let a = 1, in a", "f(1,)", "{1, 2", "if a then b", "(x) =>", "1 +", "[a = ]", '"open'):
+        for text in (
+            "let a = 1",
+            "let a = 1, in a",
+            "f(1,)",
+            "{1, 2",
+            "if a then b",
+            "(x) =>",
+            "1 +",
+            "[a = ]",
+            '"open',
+        ):
             with self.subTest(text=text), self.assertRaises(mquery.MError):
                 mquery.parse(text)
 
@@ -84,7 +98,9 @@ class MLanguage(unittest.TestCase):
         calendar = interpreter.run(model.tables["Date"].query, {}).to_pylist()
         self.assertEqual([row["DateKey"] for row in calendar], [20240227, 20240228, 20240229, 20240301, 20240302])
         self.assertEqual([row["DayOffset"] for row in calendar], [-4, -3, -2, -1, 0])
-        self.assertEqual((calendar[2]["Weekday"], calendar[2]["WeekdayNumber"], calendar[2]["YearMonth"]), ("Thursday", 4, "2024-02"))
+        self.assertEqual(
+            (calendar[2]["Weekday"], calendar[2]["WeekdayNumber"], calendar[2]["YearMonth"]), ("Thursday", 4, "2024-02")
+        )
 
 
 class Dax(unittest.TestCase):

@@ -30,7 +30,11 @@ class Readme(unittest.TestCase):
     def test_the_expected_numbers(self):
         model = semantic_model.read(PROJECT / "Tillrace.SemanticModel/definition")
         dax = Evaluator(model, minterpreter.load(model, LAKE))
-        rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in self.text.split("\n") if line.startswith("   | ")]
+        rows = [
+            [cell.strip() for cell in line.strip().strip("|").split("|")]
+            for line in self.text.split("\n")
+            if line.startswith("   | ")
+        ]
         self.assertGreater(len(rows), 10)
         for measure, *wanted in rows[1:]:
             format_string = model.measures[measure].node.get("formatString")
@@ -38,7 +42,9 @@ class Readme(unittest.TestCase):
             self.assertEqual(got, wanted, measure)
 
     def test_the_counts_of_measures_and_faults(self):
-        faults, checks = map(int, re.search(r"(\d+) planted faults, at least one for each of (\d+) checks", self.text).groups())
+        faults, checks = map(
+            int, re.search(r"(\d+) planted faults, at least one for each of (\d+) checks", self.text).groups()
+        )
         self.assertEqual((faults, checks), (len(test_faults.planted()), len(test_faults.checks())))
         self.assertIn(f"{len(test_measures.EXPECTED)} measures in", self.text)
 

@@ -47,7 +47,9 @@ def lab(light):
 
 def seen(color, deficiency):
     light = linear(color)
-    return lab([sum(weight * part for weight, part in zip(row, light, strict=True)) for row in DEFICIENCIES[deficiency]])
+    return lab(
+        [sum(weight * part for weight, part in zip(row, light, strict=True)) for row in DEFICIENCIES[deficiency]]
+    )
 
 
 def difference(one, other, deficiency):
@@ -66,7 +68,9 @@ class Themes(unittest.TestCase):
         for name, theme in self.themes():
             for text in ("foreground", "foregroundNeutralSecondary"):
                 for ground in ("background", "backgroundLight"):
-                    self.assertGreaterEqual(contrast(theme[text], theme[ground]), TEXT_CONTRAST, f"{name}: {text} on {ground}")
+                    self.assertGreaterEqual(
+                        contrast(theme[text], theme[ground]), TEXT_CONTRAST, f"{name}: {text} on {ground}"
+                    )
 
     def test_the_first_colours_differ_for_everybody(self):
         """No chart has more than three series; the first four colours are asked for."""
@@ -75,7 +79,11 @@ class Themes(unittest.TestCase):
             for place, one in enumerate(colors):
                 for other in colors[place + 1 :]:
                     for deficiency in DEFICIENCIES:
-                        self.assertGreater(difference(one, other, deficiency), COLOR_DIFFERENCE, f"{name}: {one} and {other}, {deficiency}")
+                        self.assertGreater(
+                            difference(one, other, deficiency),
+                            COLOR_DIFFERENCE,
+                            f"{name}: {one} and {other}, {deficiency}",
+                        )
 
     def test_red_and_green_of_equal_light_would_be_told_as_one(self):
         """The measure can fail."""

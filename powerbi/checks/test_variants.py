@@ -5,18 +5,28 @@ import tempfile
 import unittest
 from pathlib import Path
 
-import minterpreter
-import model as semantic_model
-import project as checked
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import variant
 from deltalake import write_deltalake
+
+import minterpreter
+import model as semantic_model
+import project as checked
 from evaluator import Context, Evaluator
 
 LAKE = os.environ.get("POWERBI_LAKE")
-SAME = ("Revenue", "Orders", "Unique Customers", "Payments Made", "Product Revenue", "Category Revenue", "Records", "Session-Days")
+SAME = (
+    "Revenue",
+    "Orders",
+    "Unique Customers",
+    "Payments Made",
+    "Product Revenue",
+    "Category Revenue",
+    "Records",
+    "Session-Days",
+)
 
 
 class Variants(unittest.TestCase):
@@ -40,7 +50,13 @@ class Variants(unittest.TestCase):
             _, model = self.written(name)
             for table in model.tables.values():
                 (partition,) = table.node.of("partition")
-                wanted = "import" if table.name in variant.IMPORTED else "dual" if table.name in variant.DUAL else "directQuery"
+                wanted = (
+                    "import"
+                    if table.name in variant.IMPORTED
+                    else "dual"
+                    if table.name in variant.DUAL
+                    else "directQuery"
+                )
                 self.assertEqual(partition.get("mode"), wanted, f"{name}: {table.name}")
                 self.assertFalse(table.node.of("refreshPolicy"), f"{name}: {table.name}")
 
@@ -48,8 +64,13 @@ class Variants(unittest.TestCase):
         plain = semantic_model.read(variant.HERE / "Tillrace.SemanticModel/definition")
         for path in sorted((variant.HERE / "variants").glob("*.tmdl")):
             _, model = self.written(path.stem)
-            self.assertEqual({n: m.expression for n, m in model.measures.items()}, {n: m.expression for n, m in plain.measures.items()})
-            self.assertEqual([(r.many, r.one) for r in model.relationships], [(r.many, r.one) for r in plain.relationships])
+            self.assertEqual(
+                {n: m.expression for n, m in model.measures.items()},
+                {n: m.expression for n, m in plain.measures.items()},
+            )
+            self.assertEqual(
+                [(r.many, r.one) for r in model.relationships], [(r.many, r.one) for r in plain.relationships]
+            )
 
     @unittest.skipUnless(LAKE, "POWERBI_LAKE names no lake; check.sh makes one")
     def test_delta_folders_give_what_parquet_folders_give(self):

@@ -93,7 +93,17 @@ GRAMMAR = {
     "cultureInfo": Kind({"linguisticMetadata": EXPRESSION, "contentType": one_of("json", "xml")}),
 }
 # What may stand unindented in a file; `annotation` and `ref` there belong to the model.
-TOP = ("database", "model", "table", "relationship", "expression", "cultureInfo", "annotation", "ref table", "ref cultureInfo")
+TOP = (
+    "database",
+    "model",
+    "table",
+    "relationship",
+    "expression",
+    "cultureInfo",
+    "annotation",
+    "ref table",
+    "ref cultureInfo",
+)
 
 
 class TmdlError(Exception):

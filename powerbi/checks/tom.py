@@ -33,9 +33,14 @@ class Serializer:
         if not found:
             sys.exit("tom.py: @microsoft/powerbi-modeling-mcp is not installed; run TOM=1 powerbi/check.sh")
         command = [str(found[0]), "--start", "--skipconfirmation"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         self.count = 0
-        self.call("initialize", {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "checks", "version": "1"}})
+        self.call(
+            "initialize",
+            {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "checks", "version": "1"}},
+        )
         self.send({"method": "notifications/initialized", "params": {}})
 
     def send(self, message):
@@ -92,8 +97,14 @@ def main():
             loaded = serializer.rewritten(definition, output)
             different = differing(definition, output)
             failed += bool(different)
-            counts = ", ".join(f"{loaded.get(key)} {key.removesuffix('Loaded')}" for key in ("tablesLoaded", "measuresLoaded", "relationshipsLoaded"))
-            print(f"{name}: Microsoft's serializer reads {counts}; " + (f"it writes otherwise {different}" if different else "it writes the same bytes"))
+            counts = ", ".join(
+                f"{loaded.get(key)} {key.removesuffix('Loaded')}"
+                for key in ("tablesLoaded", "measuresLoaded", "relationshipsLoaded")
+            )
+            print(
+                f"{name}: Microsoft's serializer reads {counts}; "
+                + (f"it writes otherwise {different}" if different else "it writes the same bytes")
+            )
             if arguments.adopt and name == "project":
                 shutil.copytree(output, definition, dirs_exist_ok=True)
             elif arguments.adopt:

@@ -89,10 +89,15 @@ class VisualQuery:
         rows = []
         for values in self.combinations(keys, base) if keys else ():
             context = base.with_filters(self.joined(outer, keys, values))
-            got = {field_of(projection)[2]: self.dax.measure(field_of(projection)[2], context) for _, projection in measures}
+            got = {
+                field_of(projection)[2]: self.dax.measure(field_of(projection)[2], context)
+                for _, projection in measures
+            }
             if any(value is not None for value in got.values()) or not measures:
                 rows.append((values, got))
-        totals = {field_of(projection)[2]: self.dax.measure(field_of(projection)[2], base) for _, projection in measures}
+        totals = {
+            field_of(projection)[2]: self.dax.measure(field_of(projection)[2], base) for _, projection in measures
+        }
         self.sort(visual, keys, rows)
         return Result(groups, measures, rows, totals)
 
@@ -126,12 +131,21 @@ class VisualQuery:
         wanted = visual.document["visual"].get("query", {}).get("sortDefinition", {}).get("sort", [])
         for entry in reversed(wanted):
             kind, table, name = next(references(entry["field"]))
-            value = (lambda row, n=name: row[1][n]) if kind == "Measure" else (lambda row, k=(table, name): row[0][keys.index(k)])
-            rows.sort(key=lambda row: (value(row) is not None, value(row) if value(row) is not None else 0), reverse=entry["direction"] == "Descending")
+            value = (
+                (lambda row, n=name: row[1][n])
+                if kind == "Measure"
+                else (lambda row, k=(table, name): row[0][keys.index(k)])
+            )
+            rows.sort(
+                key=lambda row: (value(row) is not None, value(row) if value(row) is not None else 0),
+                reverse=entry["direction"] == "Descending",
+            )
 
     def order_of(self, key):
         table, column = key
         by = self.dax.model.column(table, column).node.get("sortByColumn", column)
         held, sorting = self.dax.column(table, column), self.dax.column(table, by)
-        pairs = {held.values[code]: sorting.values[other] for code, other in zip(held.codes, sorting.codes, strict=True)}
+        pairs = {
+            held.values[code]: sorting.values[other] for code, other in zip(held.codes, sorting.codes, strict=True)
+        }
         return {value: (place is not None, place) for value, place in pairs.items()} | {None: (False, None)}
