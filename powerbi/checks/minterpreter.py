@@ -38,9 +38,10 @@ class Type:
 
 @dataclass
 class FileTable:
-    """The table of Folder.Files: rows of named values, the content being a path."""
+    """The table of Folder.Contents: rows of named values; the content is a path, or a table for a folder."""
 
     rows: list
+    folder: Path | None = None
 
 
 class Thunk:
@@ -129,6 +130,8 @@ class Interpreter:
 
     def run_item(self, expression, scope):
         base, index = self.run(expression[1], scope), self.run(expression[2], scope)
+        if isinstance(index, dict):
+            return only_row(base, index)
         return base[index]
 
     def run_list(self, expression, scope):
@@ -170,6 +173,8 @@ class Interpreter:
 
 
 def is_of(value, kind):
+    if kind.name == "table":
+        return isinstance(value, (FileTable, pa.Table))
     if kind.name == "datetimezone":
         return isinstance(value, dt.datetime) and value.tzinfo is not None
     raise MRuntimeError(f"`is {kind.name}` is not known to the interpreter of the checks")
@@ -203,30 +208,28 @@ def column(table, name):
     return table.column(name).combine_chunks()
 
 
-def folder_files(path):
-    """Files below a folder. Paths have backslashes, as on Windows; a folder path ends with one."""
+def folder_contents(path):
+    """Files and folders in a folder; a folder's content is such a table too. Paths have backslashes, as on Windows."""
     folder = Path(path.replace("\\", "/"))
     if not folder.is_dir():
         raise MRuntimeError(f"could not find the folder {str(folder)!r}")
-    files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return FileTable(
-        [
-            {
-                "Content": file,
-                "Name": file.name,
-                "Extension": file.suffix,
-                "Folder Path": f"{file.parent}/".replace("/", "\\"),
-            }
-            for file in files
-        ]
-    )
+    rows = [
+        {
+            "Content": folder_contents(str(entry)) if entry.is_dir() else entry,
+            "Name": entry.name,
+            "Extension": "" if entry.is_dir() else entry.suffix,
+            "Folder Path": f"{folder}/".replace("/", "\\"),
+        }
+        for entry in sorted(folder.iterdir())
+    ]
+    return FileTable(rows, folder)
 
 
-def delta_table(path):
+def delta_table(directory):
     """The newest version of the Delta table in a folder."""
     from deltalake import DeltaTable
 
-    return pa.table(DeltaTable(path.replace("\\", "/")).to_pyarrow_table())
+    return pa.table(DeltaTable(directory.folder).to_pyarrow_table())
 
 
 def select_rows(table, keep):
@@ -273,7 +276,19 @@ def transform_column_types(table, types, _culture):
     return table
 
 
+def only_row(table, wanted):
+    """The row of a table whose fields have the wanted values, as in Source{[Name = "kpis_1m"]}."""
+    found = [row for row in table.rows if all(row[name] == value for name, value in wanted.items())]
+    if len(found) != 1:
+        raise MRuntimeError(f"the key {wanted} matched {len(found)} rows in the table; expected 1")
+    return found[0]
+
+
 def combine(tables):
+    if not tables:
+        return pa.table({})
+    if all(isinstance(table, FileTable) for table in tables):
+        return FileTable([row for table in tables for row in table.rows])
     return pa.concat_tables(tables, promote_options="default")
 
 
@@ -340,8 +355,7 @@ LIBRARY = {
     "Day.Monday": 0,
     "Duration.Days": lambda span: span.days,
     "DeltaLake.Table": delta_table,
-    "Folder.Contents": lambda path: path,
-    "Folder.Files": folder_files,
+    "Folder.Contents": folder_contents,
     "List.Dates": lambda start, count, step: [start + step * n for n in range(count)],
     "List.Distinct": lambda items: list(dict.fromkeys(items)),
     "List.IsEmpty": lambda items: not items,
