@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use engine_feed::{csv_header, csv_row, json_row};
 use engine_lake::{LakeReader, LakeTable, Layer, OpenError, ReadError, StoreError};
 use engine_model::gold::{self, Grains, TableSchema};
 use engine_model::{EventTime, Grain, Micros, Rows, UtcOffset, WindowId, WindowLength};
 
-use crate::export::{csv_header, csv_row, json_row, table_text};
+use crate::export::table_text;
 use crate::figures::{Figures, WINDOWS_SHOWN, append_row, append_where, window_start};
 use crate::number::thousands;
 use crate::terminal::{Terminal, printable};
