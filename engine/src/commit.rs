@@ -7,6 +7,7 @@ use engine_model::{Grain, Semantics, Watermark, WindowId, gold};
 use engine_window::{Closed, GoldRows, Ledger, Merger};
 use rtrb::Consumer;
 
+use crate::dashboard::Watch;
 use crate::embed::{Observer, Shown};
 use crate::figures::{Collector, Figures};
 use crate::message::{Gone, Patience, Report, receive};
@@ -77,6 +78,7 @@ pub(crate) struct Committer {
     dimensions_written: Instant,
     grains: Vec<Grain>,
     observer: Option<Observer>,
+    watch: Option<Watch>,
     /// Windows that wait for a commit, where somebody wants to be told.
     unseen: Vec<Shown>,
 }
@@ -104,6 +106,7 @@ impl Committer {
             dimensions_written: Instant::now(),
             grains: semantics.grains().to_vec(),
             observer: None,
+            watch: None,
             unseen: Vec::new(),
         }
     }
@@ -111,6 +114,12 @@ impl Committer {
     /// Tells `observer` of each window when its rows have become readable.
     pub(crate) fn observed_by(mut self, observer: Option<Observer>) -> Committer {
         self.observer = observer;
+        self
+    }
+
+    /// Lets `watch` see windows open and closed, and ring for snapshots.
+    pub(crate) fn watched_by(mut self, watch: Option<Watch>) -> Committer {
+        self.watch = watch;
         self
     }
 
@@ -131,6 +140,9 @@ impl Committer {
                 patience.wait();
             }
             self.close_windows()?;
+            if let Some(watch) = &mut self.watch {
+                watch.tick(&self.merger, &self.ledger);
+            }
             if self.waiting_since.is_some_and(|since| since.elapsed() >= self.commit_delay) {
                 self.commit(self.dimensions_written.elapsed() >= DIMENSION_INTERVAL)?;
             }
@@ -154,7 +166,7 @@ impl Committer {
     /// Takes one report of each reporter; returns whether there was any.
     fn receive_all(&mut self) -> Result<bool, CommitterError> {
         let mut any = false;
-        for reporter in self.reporters.iter_mut().filter(|reporter| !reporter.has_ended) {
+        for (index, reporter) in self.reporters.iter_mut().enumerate().filter(|(_, reporter)| !reporter.has_ended) {
             let Some(report) = receive(&mut reporter.reports)? else { continue };
             any = true;
             match report {
@@ -166,6 +178,14 @@ impl Committer {
                     for partial in quality {
                         self.ledger.merge(&partial.ledger);
                         self.merger.add_quality(partial);
+                    }
+                    if let Some(watch) = &mut self.watch {
+                        watch.passed(index, watermark);
+                    }
+                }
+                Report::Open(part) => {
+                    if let Some(watch) = &mut self.watch {
+                        watch.answered(index, *part);
                     }
                 }
                 Report::Quarantined(rows) => {
@@ -199,6 +219,13 @@ impl Committer {
                 self.expect(closed);
                 self.waiting_since.get_or_insert_with(Instant::now);
             }
+            if let Some(watch) = &mut self.watch {
+                watch.closed(&self.merger, closed, &self.rows);
+                if self.gold.is_none() {
+                    // There is nothing to wait for.
+                    watch.shown();
+                }
+            }
             for rows in &mut self.rows {
                 rows.clear();
             }
@@ -231,8 +258,11 @@ impl Committer {
         }
     }
 
-    /// Tells the observer of the windows that a commit has just shown.
+    /// Tells who watches of the windows that a commit has just shown.
     fn tell(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.shown();
+        }
         if let Some(Observer(observer)) = &mut self.observer {
             self.unseen.drain(..).for_each(observer);
         }

@@ -8,6 +8,7 @@ use engine_window::{Ledger, Shard};
 use rtrb::{Consumer, Producer};
 
 use crate::message::{Gone, Patience, Report, ToShard, receive, send};
+use crate::snapshot::Listener;
 use crate::source::SourceNames;
 use crate::status::Status;
 
@@ -54,6 +55,10 @@ impl ShardWork {
     /// Closes what `watermark` has passed.
     pub(crate) fn close(&mut self, watermark: Watermark) -> Report {
         Report::closed(watermark, self.shard.close(watermark))
+    }
+
+    pub(crate) fn shard(&self) -> &Shard {
+        &self.shard
     }
 
     pub(crate) fn open_window_count(&self) -> u64 {
@@ -110,6 +115,7 @@ pub(crate) fn run_shard(
     mut work: ShardWork,
     mut links: Vec<SourceLink>,
     mut reports: Producer<Report>,
+    mut listener: Listener,
     status: Option<&Status>,
 ) -> Result<(), Gone> {
     let mut closed = Watermark::NONE;
@@ -140,6 +146,7 @@ pub(crate) fn run_shard(
                 status.open_windows.store(work.open_window_count(), Relaxed);
             }
         }
+        listener.answer(&work, &mut reports);
         if is_idle {
             patience.wait();
         } else {

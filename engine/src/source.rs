@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine_model::{
-    Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Rows, Watermark, gold,
+    Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Reason, Rows, Watermark, gold,
 };
 use engine_parse::{Parser, Rules};
 use engine_source::{PartitionReader, ReadError};
@@ -26,6 +26,7 @@ use crate::message::{Gone, Report, send};
 use crate::partitions::{Origin, Partitions, SourceError, rest_of};
 use crate::route::{ShardLink, shard_of};
 use crate::shard::{ShardWork, send_rows};
+use crate::snapshot::Listener;
 use crate::status::Status;
 
 /// How many batches a lane of the simulator gives before the others get their turn.
@@ -54,8 +55,8 @@ impl SourceNames {
 /// Where judged events go.
 #[derive(Debug)]
 pub(crate) enum Downstream {
-    /// One shard, on this thread.
-    Fused(Box<ShardWork>),
+    /// One shard, on this thread, and its ear for who watches.
+    Fused(Box<ShardWork>, Listener),
     /// One shard on a thread of its own, which gets every batch whole.
     Piped(ShardLink),
     /// Several, each on a thread of its own.
@@ -66,7 +67,7 @@ impl Downstream {
     /// The ways to the shards that have threads of their own.
     fn links(&mut self) -> &mut [ShardLink] {
         match self {
-            Downstream::Fused(_) => &mut [],
+            Downstream::Fused(..) => &mut [],
             Downstream::Piped(link) => std::slice::from_mut(link),
             Downstream::Routed(links) => links,
         }
@@ -185,6 +186,10 @@ pub(crate) struct Source<'a> {
     records: u64,
     late_count: u64,
     rejected_count: u64,
+    rejected_by_reason: [u64; Reason::ALL.len()],
+    delayed_count: u64,
+    /// The greatest event time of all partitions; [`EventTime::MIN`] before the first.
+    newest: EventTime,
     base: Grain,
     started: Instant,
 }
@@ -218,6 +223,9 @@ impl<'a> Source<'a> {
             records: 0,
             late_count: 0,
             rejected_count: 0,
+            rejected_by_reason: [0; Reason::ALL.len()],
+            delayed_count: 0,
+            newest: EventTime::MIN,
             base,
             started: Instant::now(),
         }
@@ -366,7 +374,11 @@ impl<'a> Source<'a> {
 
     /// Judges the batch that has just been filled, with its lines in `slab`, and sends everything on its way.
     fn take_batch(&mut self, progress: &mut Progress, arrival: Arrival, slab: &[u8]) -> Result<(), Gone> {
+        let (windows_before, delayed_before) = (self.quality.len(), progress.pending().delayed);
         progress.judge(&mut self.batch, arrival, &mut self.quality);
+        let handed_over: u64 = self.quality[windows_before..].iter().map(|quality| quality.ledger.delayed).sum();
+        self.delayed_count += handed_over + progress.pending().delayed - delayed_before;
+        self.newest = self.newest.max(progress.newest().unwrap_or(EventTime::MIN));
         self.quarantine(slab, arrival.emitted)?;
         self.records += self.batch.record_count() as u64;
         self.deliver()
@@ -374,6 +386,10 @@ impl<'a> Source<'a> {
 
     /// Sends routed events on their way, also where a batch is not full.
     fn flush(&mut self) -> Result<(), Gone> {
+        if let Downstream::Fused(work, listener) = &mut self.downstream {
+            // Where nothing comes, nobody else would answer.
+            listener.answer(work, &mut self.reports);
+        }
         self.downstream.links().iter_mut().try_for_each(ShardLink::flush)
     }
 
@@ -403,6 +419,9 @@ impl<'a> Source<'a> {
         let raw = |start: u32, len: u32| Cell::Bytes(&slab[start as usize..][..len as usize]);
         let partition = self.batch.header.partition;
         self.rejected_count += self.batch.rejected.len() as u64;
+        for line in &self.batch.rejected {
+            self.rejected_by_reason[line.rejection.reason.index()] += 1;
+        }
         for line in self.batch.rejected.iter().filter(|_| self.config.quarantine) {
             let length = i64::try_from(line.length).expect("a line is shorter than 2^63 bytes");
             let [source, number, offset] = self.names.cells(partition, line.offset);
@@ -433,8 +452,9 @@ impl<'a> Source<'a> {
     /// Sends the batch's events that are in time to their shards.
     fn deliver(&mut self) -> Result<(), Gone> {
         match &mut self.downstream {
-            Downstream::Fused(work) => {
+            Downstream::Fused(work, listener) => {
                 work.ingest(&self.batch);
+                listener.answer(work, &mut self.reports);
                 work.send_duplicates(&mut self.reports, false)
             }
             Downstream::Piped(link) => link.pass(&mut self.batch),
@@ -461,7 +481,7 @@ impl<'a> Source<'a> {
         self.sent = watermark;
         let quality = std::mem::take(&mut self.quality);
         match &mut self.downstream {
-            Downstream::Fused(work) => {
+            Downstream::Fused(work, _) => {
                 let Report::Closed { windows, quality: mut all, .. } = work.close(watermark) else {
                     unreachable!("closing gives what was closed");
                 };
@@ -497,7 +517,7 @@ impl<'a> Source<'a> {
         }
         let mut open_windows = Vec::new();
         match self.downstream {
-            Downstream::Fused(mut work) => {
+            Downstream::Fused(mut work, _) => {
                 work.send_duplicates(&mut self.reports, true)?;
                 let Report::Ended { ledger: judged, open_windows: open } = work.end() else {
                     unreachable!("ending gives what is left");
@@ -517,6 +537,11 @@ impl<'a> Source<'a> {
         status.records.store(self.records, Relaxed);
         status.late.store(self.late_count, Relaxed);
         status.rejected.store(self.rejected_count, Relaxed);
+        for (published, count) in status.rejected_by_reason.iter().zip(self.rejected_by_reason) {
+            published.store(count, Relaxed);
+        }
+        status.delayed.store(self.delayed_count, Relaxed);
+        status.newest.store(self.newest.as_micros(), Relaxed);
         status.watermark.store(watermark.get().as_micros(), Relaxed);
         status.holder.store(holder as u64, Relaxed);
     }

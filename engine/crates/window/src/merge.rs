@@ -291,6 +291,11 @@ impl Merger {
         sets.collect()
     }
 
+    /// The base windows handed over and not closed yet, ascending, with the figures known of them.
+    pub fn pending_windows(&self) -> impl Iterator<Item = (WindowId, &Sums)> {
+        self.windows.iter().map(|(window, partial)| (*window, partial.sums()))
+    }
+
     /// The rollups that are open: their grains, windows and figures of the base windows closed so far.
     #[must_use]
     pub fn open_rollups(&self) -> Vec<(Grain, WindowId, Sums)> {
