@@ -5,8 +5,8 @@
 #   wasm-demo/build.sh --serve  then serve it at http://127.0.0.1:8000/
 #
 # Needs rustup (which is asked for the target wasm32-unknown-unknown: `rustup target add wasm32-unknown-unknown`) and, once,
-# the crates' registry, for wasm-bindgen's command of the version in Cargo.lock (some 4 minutes). Where `wasm-opt` (binaryen) is
-# installed it makes the modules smaller still. The page itself is wasm-demo/web and needs no build.
+# the crates' registry, for wasm-bindgen's command of the version in Cargo.lock (some 4 minutes). Where `wasm-opt` (binaryen, from
+# version 116 on: older ones break tables of references) is installed it makes the modules smaller still. The page itself is wasm-demo/web and needs no build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -15,6 +15,11 @@ bindgen=target/tools/bin/wasm-bindgen
 rustup target add wasm32-unknown-unknown 2>/dev/null
 if [[ $("$bindgen" --version 2>/dev/null || true) != "wasm-bindgen $version" ]]; then
     cargo install wasm-bindgen-cli --version "$version" --root target/tools --target-dir target/tools/build
+fi
+
+optimizer=
+if [[ $(wasm-opt --version 2>/dev/null) =~ version\ ([0-9]+) ]] && ((BASH_REMATCH[1] >= 116)); then
+    optimizer=wasm-opt
 fi
 
 dist=wasm-demo/dist
@@ -33,13 +38,13 @@ module() {
     "$bindgen" --target web --out-dir "$dist/engine" --out-name "$name" \
         "$target/wasm32-unknown-unknown/release/wasm_demo.wasm"
     local wasm=$dist/engine/${name}_bg.wasm
-    if command -v wasm-opt >/dev/null; then
+    if [[ -n $optimizer ]]; then
         # -O3 where speed counts, -Oz for what is only used to download; no feature that the build does not use.
         local effort=-O3
         [[ $level == 3 ]] || effort=-Oz
         local simd=()
         [[ $flags == *simd128* ]] && simd=(--enable-simd)
-        wasm-opt "$effort" --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int \
+        "$optimizer" "$effort" --enable-bulk-memory --enable-sign-ext --enable-nontrapping-float-to-int \
             --enable-mutable-globals --enable-reference-types --enable-multivalue "${simd[@]}" "$wasm" -o "$wasm"
     fi
 }
