@@ -277,7 +277,7 @@ impl<'a> Source<'a> {
             let (watermark, holder) = partitions.watermark();
             self.publish(watermark, holder.unwrap_or(place));
             // Only a window's end makes a difference to anyone.
-            if watermark == Watermark::END || passes_a_window(self.base, self.sent, watermark) {
+            if watermark == Watermark::END || self.base.ends_between(self.sent, watermark) {
                 self.advance(watermark)?;
             }
             self.keep_pace();
@@ -302,7 +302,7 @@ impl<'a> Source<'a> {
             let (watermark, holder) = idleness.global(watermarks, global, now);
             global = watermark;
             self.publish(global, holder);
-            if passes_a_window(self.base, self.sent, global) {
+            if self.base.ends_between(self.sent, global) {
                 self.advance(global)?;
             }
             std::thread::sleep(LIVE_PAUSE);
@@ -569,12 +569,4 @@ impl From<Gone> for Interruption {
     fn from(Gone: Gone) -> Interruption {
         Interruption::Gone
     }
-}
-
-/// Whether a base window ends between two watermarks.
-fn passes_a_window(base: Grain, before: Watermark, now: Watermark) -> bool {
-    if now == Watermark::NONE {
-        return false;
-    }
-    before == Watermark::NONE || base.containing(now.get()) > base.containing(before.get())
 }

@@ -17,6 +17,19 @@ macro_rules! files {
 
 const FILES: &[(&str, &str, &[u8])] = files! {
     "index.html", "text/html; charset=utf-8";
+    "app.js", "text/javascript; charset=utf-8";
+    "dom.js", "text/javascript; charset=utf-8";
+    "format.js", "text/javascript; charset=utf-8";
+    "icon.svg", "image/svg+xml";
+    "panels.js", "text/javascript; charset=utf-8";
+    "picture.js", "text/javascript; charset=utf-8";
+    "revenue.js", "text/javascript; charset=utf-8";
+    "settings.js", "text/javascript; charset=utf-8";
+    "source.js", "text/javascript; charset=utf-8";
+    "state.js", "text/javascript; charset=utf-8";
+    "style.css", "text/css; charset=utf-8";
+    "theme.js", "text/javascript; charset=utf-8";
+    "worker.js", "text/javascript; charset=utf-8";
 };
 
 /// The file at a path, where there is one.
