@@ -18,6 +18,8 @@ export class LiveSource {
     this.address = address;
     /** @type {number | undefined} */
     this.retry = undefined;
+    /** Whether the run is over: that nobody answers then is no news. */
+    this.hasEnded = false;
     this.connect();
   }
 
@@ -29,17 +31,19 @@ export class LiveSource {
         isHeard = true;
         const message = JSON.parse(/** @type {MessageEvent} */ (event).data);
         this.listener.messages([message]);
-        if (type === 'hello') this.listener.state('running', 'Live');
+        if (type === 'hello') {
+          this.hasEnded = false;
+          this.listener.state('running', 'Live');
+        }
         if (type === 'end') {
-          // A server that starts anew is found again: this run is over, the next one may come.
+          // The connection stays as long as the server does, and is made again when one starts anew: the next run may come.
+          this.hasEnded = true;
           this.listener.state(message.how === 'failed' ? 'failed' : 'ended', message.error ?? ended(message.how));
-          events.close();
-          this.later();
         }
       });
     }
     events.addEventListener('error', () => {
-      this.listener.state('lost', isHeard ? 'Connection lost, trying again' : 'No engine answers, trying again');
+      if (!this.hasEnded) this.listener.state('lost', isHeard ? 'Connection lost, trying again' : 'No engine answers, trying again');
       // The browser gives up on an answer that is no stream; an engine that is starting anew gives none at first.
       if (events.readyState === EventSource.CLOSED) this.later();
     });

@@ -5,7 +5,7 @@
 //! | connections | 64 | others wait to be accepted |
 //! | a request's head | 16 KiB, 64 fields | 431, and the connection is closed |
 //! | until a request's head has come, also between requests | 5 s | the connection is closed |
-//! | until a browser has read on | 20 s | the connection is closed |
+//! | until a browser has read on | 10 s | the connection is closed |
 //! | unread bytes of a connection | 64 KiB in the system, some 16 KiB here | its events wait in the hub |
 //! | streams | 32 | 503 |
 
@@ -29,7 +29,7 @@ const CONNECTIONS_MAX: usize = 64;
 const HEAD_BYTES_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const SEND_BUFFER_BYTES: u32 = 64 << 10;
 const BACKLOG: u32 = 128;
 
