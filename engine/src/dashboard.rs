@@ -10,6 +10,7 @@
 //! nobody: see [`hub`] for events and [`server`] for connections. `docs/dashboard.md` lists what can be asked for.
 
 mod access;
+mod history;
 mod hub;
 mod page;
 mod reply;
@@ -149,6 +150,7 @@ impl Dashboard {
         let (runtime, listener) = self.waiting.take().expect("a dashboard shows one run");
         // A stderr that is gone leaves nobody to tell.
         let _ = writeln!(io::stderr(), "dashboard: {}", self.url());
+        self.tell_history();
         let (app, over) = (Arc::clone(&self.app), Arc::clone(&self.over));
         let body = move || {
             runtime.block_on(async {
@@ -169,6 +171,15 @@ impl Dashboard {
         let thread = std::thread::Builder::new().name("dashboard".to_owned()).spawn(body);
         self.thread = Some(thread.expect("the system can start a thread"));
         Watch::new(Arc::clone(&self.app.hub), &self.run.semantics, shards)
+    }
+
+    /// Tells what the lake holds from before. Where it cannot be read, the page begins with this run: the engine's own look at
+    /// the lake says what is wrong with it.
+    fn tell_history(&self) {
+        let Ok(reader) = engine_lake::open(&self.app.lake) else { return };
+        for window in history::history(&reader).unwrap_or_default() {
+            self.app.hub.closed(&window);
+        }
     }
 
     /// Tells browsers how the run has ended. Where the dashboard lingers, then waits until `stop`; `on_linger` is called

@@ -176,6 +176,16 @@ impl Hub {
         self.changed.send_replace(());
     }
 
+    /// The messages of all closed windows that are kept, in full.
+    #[cfg(test)]
+    pub(crate) fn messages(&self) -> Vec<String> {
+        let data = |entry: &Entry| {
+            let frame = String::from_utf8(entry.frame().to_vec()).expect("events are text");
+            frame.trim_end().rsplit_once("data: ").expect("an event has data").1.to_owned()
+        };
+        self.state().log.values().map(data).collect()
+    }
+
     /// Tells of the windows that are open.
     pub(crate) fn open(&self, data: &str) {
         self.state().open.set(Some(frame(None, "open", data)));
