@@ -1,11 +1,11 @@
 // The page: takes messages in as they come, and draws at most as often as there is something to see.
 
 import { byId, element, setAttribute, setText } from './dom.js';
-import { clock, date, integer, short } from './format.js';
+import { clock, date, grainWord, integer, short } from './format.js';
 import { Facts, Funnel, Kpis, Payments, Quality, Ranks, tagline } from './panels.js';
 import { Picture } from './picture.js';
 import { RevenueChart } from './revenue.js';
-import { CONTROLS, FULL_SPEED, forEngine, fromAddress, toAddress } from './settings.js';
+import { CONTROLS, FULL_SPEED, START_MS, forEngine, fromAddress, toAddress } from './settings.js';
 import { DemoSource, LiveSource } from './source.js';
 import { State } from './state.js';
 import { bindTheme } from './theme.js';
@@ -16,7 +16,9 @@ const FIGURES_MS = 100;
 const DETAIL_MS = 400;
 /** From how many windows a second on the picture shows no single records. */
 const TOO_FAST_WINDOWS = 2.5;
-/** The most records that changed settings are replayed for. */
+/** The demo opens with so much of the day behind it, so that there is something to see. */
+const OPENING_MS = 45 * 60_000;
+/** How much of the day changed settings are replayed for. */
 const REPLAY_MS_MAX = 6 * 3_600_000;
 
 const state = new State();
@@ -144,7 +146,7 @@ function drawDetail() {
   const withSeconds = state.hello.window_ms < 60_000;
   const message = last?.message;
   setText(byId('detail-note'), last ? `${date(last.start, offset)}, ${clock(last.start, offset, withSeconds)}–${clock(last.end, offset, withSeconds)}, final` : 'none yet');
-  setText(byId('funnel-note'), last ? `last closed ${shown} window, sessions` : '');
+  setText(byId('funnel-note'), last ? `last closed ${grainWord(shown ?? '')}` : '');
   funnel.draw(message?.funnel ?? []);
   products.draw(message?.products, before?.message?.products, last?.revenue ?? 0);
   categories.draw(message?.categories, before?.message?.categories, last?.revenue ?? 0);
@@ -180,7 +182,7 @@ function startDemo() {
   hideBanner();
   isPaused = false;
   showPause();
-  demo?.simulate(forEngine(settings), settings.speed, null);
+  demo?.simulate(forEngine(settings), settings.speed, START_MS + OPENING_MS);
 }
 
 /** Starts anew with other settings, and hurries to where the shop was: the same moment, seen otherwise. */

@@ -35,6 +35,9 @@ export function setAttribute(node, name, value) {
   if (node.getAttribute(name) !== text) node.setAttribute(name, text);
 }
 
+/** When each list was last brought in line. @type {WeakMap<HTMLElement, number>} */
+const changes = new WeakMap();
+
 /**
  * Brings a list's items in line with `entries`, by key; items that stay are kept, and glide to their new places.
  * @template T
@@ -42,6 +45,10 @@ export function setAttribute(node, name, value) {
  * @param {(entry: T) => string} key @param {() => HTMLElement} make @param {(item: HTMLElement, entry: T) => void} fill
  */
 export function reconcile(list, entries, key, make, fill) {
+  // Changes that come faster than an item glides are no movement anybody could follow.
+  const changed = performance.now();
+  const isCalm = changed - (changes.get(list) ?? -Infinity) > 900;
+  changes.set(list, changed);
   /** @type {Map<string, HTMLElement>} */
   const known = new Map();
   for (const item of /** @type {HTMLCollectionOf<HTMLElement>} */ (list.children)) known.set(item.dataset.key ?? '', item);
@@ -58,7 +65,7 @@ export function reconcile(list, entries, key, make, fill) {
   items.forEach((item, index) => {
     if (list.children[index] !== item) list.insertBefore(item, list.children[index] ?? null);
   });
-  if (matchMedia('(prefers-reduced-motion: reduce)').matches) return;
+  if (!isCalm || matchMedia('(prefers-reduced-motion: reduce)').matches) return;
   for (const item of items) {
     const from = before.get(item.dataset.key ?? '');
     if (from === undefined) continue;

@@ -95,3 +95,14 @@ export function span(ms) {
 export function words(name) {
   return name.replaceAll('_', ' ');
 }
+
+/** A grain as a word: `1m` is a minute. @param {string} grain */
+export function grainWord(grain) {
+  const word = { '1s': 'second', '1m': 'minute', '1h': 'hour', '1d': 'day' }[grain];
+  return word ?? `${grain} window`;
+}
+
+/** A count with its noun. @param {number} value @param {string} noun in the singular */
+export function counted(value, noun) {
+  return `${integer(value)} ${noun}${value === 1 ? '' : 's'}`;
+}

@@ -1,7 +1,7 @@
 // The figures as text and bars: key figures, funnel, ranks, payments, quality.
 
 import { element, reconcile, setAttribute, setText } from './dom.js';
-import { cents, clock, integer, money, moneyShort, percent, short, span, words } from './format.js';
+import { cents, clock, counted, grainWord, integer, money, moneyShort, percent, short, span, words } from './format.js';
 
 /** How many products and categories are shown. */
 const RANKS = 6;
@@ -42,7 +42,7 @@ export class Kpis {
     const today = state.today();
     const currency = state.hello?.currency ?? '';
     const has = today.events > 0;
-    const grain = state.baseGrain ?? '';
+    const grain = grainWord(state.baseGrain ?? '');
     const set = (/** @type {string} */ key, /** @type {string} */ value, /** @type {string} */ note, /** @type {{ text: string, trend: string }} */ moved, unit = '') => {
       const card = this.cards.get(key);
       setText(card.value, value);
@@ -52,16 +52,16 @@ export class Kpis {
       setText(card.unit, unit);
     };
     const none = { text: '', trend: 'same' };
-    const lastText = (/** @type {string | undefined} */ text) => (last ? `${text} in the last ${grain}` : 'no window has closed yet');
+    const lastText = (/** @type {string | undefined} */ text) => (last ? `${text} last ${grain}` : 'none closed yet');
     set('revenue', has ? moneyShort(today.revenue) : '–', lastText(last && moneyShort(last.revenue)), last ? change(last.revenue, before?.revenue) : none, currency);
     set('orders', has ? integer(today.orders) : '–', lastText(last && integer(last.orders)), last ? change(last.orders, before?.orders) : none);
     const aov = today.orders ? Math.round(today.revenue / today.orders) : null;
     set('aov', aov === null ? '–' : money(aov), lastText(last && (last.aov === null ? 'none' : money(last.aov))), last ? change(last.aov, before?.aov) : none, currency);
     // Distinct customers cannot be added up, unless the engine tells which are new today.
     const isOfDay = today.customers !== null;
-    set('customers', last ? integer(isOfDay ? (today.customers ?? 0) : last.customers) : '–', lastText(last && integer(last.customers)), last ? change(last.customers, before?.customers) : none, isOfDay ? 'today, closed' : '');
+    set('customers', last ? integer(isOfDay ? (today.customers ?? 0) : last.customers) : '–', lastText(last && integer(last.customers)), last ? change(last.customers, before?.customers) : none, isOfDay ? 'today' : `last ${grain}`);
     const hour = state.closed.get(state.hello?.grains[1] ?? '')?.at(-1);
-    set('conversion', last ? percent(last.conversion) : '–', hour ? `${percent(hour.conversion)} in the last ${hour.grain}` : 'sessions that ordered, of those that viewed', last ? change(last.conversion, before?.conversion) : none, last ? `last ${grain}` : '');
+    set('conversion', last ? percent(last.conversion) : '–', hour ? `${percent(hour.conversion)} last ${grainWord(hour.grain)}` : 'of views', last ? change(last.conversion, before?.conversion) : none, last ? `last ${grain}` : '');
   }
 }
 
@@ -80,7 +80,7 @@ export class Funnel {
       setText(name, words(row.stage));
       setText(sessions, integer(row.sessions));
       setShare(bar, '--share', row.ofFirst ?? 0);
-      setText(note, row.step === 1 ? 'sessions' : `${percent(row.ofBefore)} of the step before · ${percent(row.ofFirst)} of views`);
+      setText(note, row.step === 1 ? 'sessions that looked at a product' : `${percent(row.ofBefore)} of the step before · ${percent(row.ofFirst)} of views`);
     });
     empty(this.list, rows.length === 0, 'No window has closed yet.');
   }
@@ -123,7 +123,7 @@ export class Ranks {
       setAttribute(name, 'title', row.name ? `${row.name} (${row[this.key]})` : row[this.key]);
       setText(amount, moneyShort(cents(row.revenue)));
       setShare(bar, '--share', cents(row.revenue) / most);
-      setText(note, `${integer(row.units)} units · ${integer(row.orders)} orders · ${percent(revenue ? cents(row.revenue) / revenue : null)}`);
+      setText(note, `${counted(row.units, 'unit')} · ${counted(row.orders, 'order')} · ${percent(revenue ? cents(row.revenue) / revenue : null)}`);
     });
     empty(this.list, rows.length === 0, ranked ? 'Nothing was ordered.' : 'No window has closed yet.');
     setText(this.note, ranked ? `of ${integer(ranked.count)} ${this.what}` : '');
@@ -135,6 +135,8 @@ function makeRank() {
   return element('li', {}, element('span', { class: 'rank' }), move, element('span', { class: 'name' }), element('span', { class: 'number' }), element('span', { class: 'bar', 'aria-hidden': 'true' }), element('span', { class: 'note' }));
 }
 
+/** @typedef {{ method: string, succeeded: number, failed: number, paid: number, reasons: [string, number][] }} Method */
+
 export class Payments {
   /** @param {HTMLElement} list @param {HTMLElement} note */
   constructor(list, note) {
@@ -144,9 +146,10 @@ export class Payments {
 
   /** @param {any[] | null} rows rows of `payments` */
   draw(rows) {
-    /** @type {Map<string, { method: string, succeeded: number, failed: number, paid: number, reasons: [string, number][] }>} */
+    /** @type {Map<string, Method>} */
     const methods = new Map();
     for (const row of rows ?? []) {
+      /** @type {Method} */
       const method = methods.get(row.method) ?? { method: row.method, succeeded: 0, failed: 0, paid: 0, reasons: [] };
       methods.set(row.method, method);
       if (row.status === 'succeeded') {
@@ -171,7 +174,11 @@ export class Payments {
       setText(note, `${integer(method.succeeded)} paid, ${moneyShort(method.paid)}${method.failed ? ` · ${integer(method.failed)} failed: ${reasons}` : ''}`);
     });
     empty(this.list, all.length === 0, rows ? 'Nobody paid.' : 'No window has closed yet.');
-    const [succeeded, count] = [...methods.values()].reduce(([paid, both], { succeeded, failed }) => [paid + succeeded, both + succeeded + failed], [0, 0]);
+    let [succeeded, count] = [0, 0];
+    for (const method of methods.values()) {
+      succeeded += method.succeeded;
+      count += method.succeeded + method.failed;
+    }
     setText(this.note, count ? `${percent(succeeded / count)} succeeded` : '');
   }
 }

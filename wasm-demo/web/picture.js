@@ -38,7 +38,6 @@ export class Picture {
     this.flying = [];
     /** @type {number | null} the newest event time as drawn: runs smoothly after the one told */
     this.now = null;
-    this.watermark = 0;
     this.drawn = 0;
     /** @type {Map<number, number>} when each window was first seen closed */
     this.closedAt = new Map();
@@ -100,11 +99,12 @@ export class Picture {
     }
     const length = hello.window_ms;
     // Runs after what is told, so that it glides; leaps where it is far behind.
-    if (this.now === null || told < this.now || told - this.now > 3 * length) this.now = told;
-    else this.now += (told - this.now) * (1 - Math.exp(-elapsed / 90));
-    const watermark = state.end ? told : this.now - hello.lateness_ms;
-    this.watermark = watermark;
-    const scene = new Scene(width, height, this.now, hello, Math.max(4.6 * length, hello.lateness_ms + 2.6 * length));
+    const before = this.now;
+    const isFar = before === null || told < before || told - before > 3 * length;
+    const now = isFar ? told : before + (told - before) * (1 - Math.exp(-elapsed / 90));
+    this.now = now;
+    const watermark = state.end ? told : now - hello.lateness_ms;
+    const scene = new Scene(width, height, now, hello, Math.max(4.6 * length, hello.lateness_ms + 2.6 * length));
     this.drawWindows(scene, state, at);
     this.drawAxis(scene, hello);
     this.drawWatermark(scene, watermark, hello, Boolean(state.end));

@@ -16,19 +16,22 @@ const share = (share) => `${Number((share * 100).toFixed(2))} %`;
 const seconds = (seconds) => (seconds < 120 ? `${seconds} s` : `${seconds / 60} min`);
 const SHARES = [0, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3];
 
+/** Midnight at which the simulated day begins. */
+export const START_MS = Date.UTC(2026, 0, 1);
+
 /** Faster than any clock: as fast as the machine can. */
 export const FULL_SPEED = 100_000;
 
 /** @type {Control[]} */
 export const CONTROLS = [
-  { key: 'rate', label: 'Events a second', steps: [5, 10, 20, 50, 100, 200, 500, 1000, 2000], value: 100, show: String, help: 'of the shop’s own time, on the mean of a day' },
-  { key: 'speed', label: 'Time lapse', steps: [1, 2, 5, 10, 20, 60, 300, 1200, FULL_SPEED], value: 10, show: (value) => (value === FULL_SPEED ? 'full speed' : `${value} ×`), help: 'seconds of the shop in one of yours' },
-  { key: 'delayed', label: 'Out of order', steps: SHARES, value: 0.05, show: share, help: 'within the allowed lateness: they still count' },
-  { key: 'late', label: 'Late', steps: SHARES, value: 0.01, show: share, help: 'after their window has closed: they bounce off' },
-  { key: 'duplicates', label: 'Duplicates', steps: SHARES, value: 0.02, show: share, help: 'copies, which count once' },
-  { key: 'malformed', label: 'Malformed', steps: SHARES, value: 0.005, show: share, help: 'no valid events, rejected with a reason' },
-  { key: 'lateness', label: 'Allowed lateness', steps: [0, 1, 2, 5, 10, 20, 30, 60, 120, 300], value: 10, show: seconds, help: 'how far the watermark trails' },
-  { key: 'window', label: 'Window', steps: [10, 15, 20, 30, 60, 120, 300, 600, 900], value: 60, show: seconds, help: 'length of a tumbling window' },
+  { key: 'rate', label: 'Events a second', steps: [5, 10, 20, 50, 100, 200, 500, 1000, 2000], value: 100, show: String, help: 'of the shop’s time' },
+  { key: 'speed', label: 'Time lapse', steps: [1, 2, 5, 10, 20, 60, 300, 1200, FULL_SPEED], value: 10, show: (value) => (value === FULL_SPEED ? 'full speed' : `${value} ×`), help: 'shop’s seconds in one' },
+  { key: 'delayed', label: 'Out of order', steps: SHARES, value: 0.05, show: share, help: 'in time: they count' },
+  { key: 'late', label: 'Late', steps: SHARES, value: 0.01, show: share, help: 'window closed: bounce off' },
+  { key: 'duplicates', label: 'Duplicates', steps: SHARES, value: 0.02, show: share, help: 'copies count once' },
+  { key: 'malformed', label: 'Malformed', steps: SHARES, value: 0.005, show: share, help: 'rejected, with a reason' },
+  { key: 'lateness', label: 'Allowed lateness', steps: [0, 1, 2, 5, 10, 20, 30, 60, 120, 300], value: 10, show: seconds, help: 'the watermark trails by it' },
+  { key: 'window', label: 'Window', steps: [10, 15, 20, 30, 60, 120, 300, 600, 900], value: 60, show: seconds, help: 'tumbling, of this length' },
 ];
 
 /**

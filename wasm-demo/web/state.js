@@ -26,6 +26,8 @@ const WINDOWS_MAX = 3000;
 
 export class State {
   constructor() {
+    /** How many windows have closed, of all runs. @type {number} */
+    this.changes = 0;
     this.reset();
   }
 
@@ -41,8 +43,6 @@ export class State {
     this.status = null;
     /** @type {any} */
     this.end = null;
-    /** Goes up with each closed window, so that what is drawn of them can tell whether it must be drawn anew. */
-    this.changes = 0;
   }
 
   /**

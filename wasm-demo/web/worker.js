@@ -1,9 +1,7 @@
 // The engine's thread: everything heavy. It runs slices of some milliseconds and tells the page what came of them.
 
-import { FULL_SPEED } from './settings.js';
+import { FULL_SPEED, START_MS } from './settings.js';
 
-/** Midnight at which the simulated day begins. */
-const START_MS = Date.UTC(2026, 0, 1);
 /** How long a slice of work may last before the worker listens again. */
 const SLICE_MS = 12;
 /** How many records a slice takes at once between two looks at the clock. */
