@@ -18,6 +18,10 @@ const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
 /// The same for files and a bounded simulation, where nobody waits and each commit writes the newest files anew.
 const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
+/// The same where somebody looks on while files are read: a page that moves every second, at the price of some files
+/// written anew.
+const WATCHED_FILE_COMMIT_DELAY: Duration = Duration::from_secs(1);
+
 /// How often the dimensions are written during a run; the contract asks for five minutes.
 const DIMENSION_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -119,6 +123,9 @@ impl Committer {
 
     /// Lets `watch` see windows open and closed, and ring for snapshots.
     pub(crate) fn watched_by(mut self, watch: Option<Watch>) -> Committer {
+        if watch.is_some() {
+            self.commit_delay = self.commit_delay.min(WATCHED_FILE_COMMIT_DELAY);
+        }
         self.watch = watch;
         self
     }

@@ -167,8 +167,8 @@ fn run_with(
                 Err(links) => Downstream::Routed(links),
             }
         };
-        // Who asks for a pace or a dashboard wants to look on.
-        let is_stream = config.inputs.is_stream() || config.pace.is_some() || watch.is_some();
+        // Who asks for a pace wants to look on.
+        let is_stream = config.inputs.is_stream() || config.pace.is_some();
         let committer = Committer::new(&config.semantics, &lake, reports, is_stream).watched_by(watch);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
         let source =

@@ -51,6 +51,7 @@ for build in simd scalar; do
 done
 
 node wasm-demo/tests/browser.mjs "$work"
+TILLRACE=$tillrace node wasm-demo/tests/live.mjs "$work"
 for name in shop day; do
     echo "downloads of $name from the browser"
     .venv/bin/python wasm-demo/tests/compare.py "$work/lake-$name" "$work/browser/$name"
