@@ -26,8 +26,10 @@ export class LiveSource {
     let isHeard = false;
     for (const type of ['hello', 'window', 'open', 'status', 'end']) {
       events.addEventListener(type, (event) => {
+        const { data } = /** @type {MessageEvent} */ (event);
+        if (data === undefined) return; // The browser's own `open`, which only shares the name.
         isHeard = true;
-        const message = JSON.parse(/** @type {MessageEvent} */ (event).data);
+        const message = JSON.parse(data);
         this.listener.messages([message]);
         if (type === 'hello') this.listener.state('running', 'Live');
         if (type === 'end') {
