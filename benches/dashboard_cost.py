@@ -8,13 +8,15 @@
 Each pair runs `tillrace run` twice over the same simulated trade, once plain and once with `--dashboard` and readers that
 take in every event of the stream as fast as they can, in an order that changes from pair to pair, into memory. The ratio of
 a pair is that of the rates their summaries state; what is printed is the median of the pairs, and how far they spread.
-The readers run on the same cores, so their own work, which a real browser does elsewhere, counts too.
+The readers run on the same cores, so their own work, which a real browser does elsewhere, counts too. Beside it stands the
+processor time of the runs, which a busy machine moves less: it tells how much work the dashboard is, wherever it is done.
 
 Python 3.11, standard library only.
 """
 
 import argparse
 import json
+import os
 import re
 import shutil
 import socket
@@ -36,8 +38,8 @@ def listen(address: tuple[str, int], taken: list[int]) -> None:
             taken.append(len(chunk))
 
 
-def run(binary: Path, lake: Path, arguments: list[str], readers: int | None) -> float:
-    """Records a second of one run; with a dashboard where `readers` are given."""
+def run(binary: Path, lake: Path, arguments: list[str], readers: int | None) -> tuple[float, float]:
+    """Records a second of one run and its processor seconds; with a dashboard where `readers` are given."""
     command = [binary, "run", "--lake", lake, "--summary", "json", *arguments]
     if readers is not None:
         command += ["--dashboard", "127.0.0.1:0"]
@@ -51,13 +53,15 @@ def run(binary: Path, lake: Path, arguments: list[str], readers: int | None) -> 
                 thread.start()
             for thread in threads:
                 thread.join()
-        out, err = process.communicate()
+        out, err = process.stdout.read(), process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
     shutil.rmtree(lake)
     if process.returncode != 0:
         sys.exit(f"tillrace failed: {err}")
     if readers:
         assert sum(taken) > 0, "the readers heard nothing"
-    return json.loads(out)["records_per_second"]
+    return json.loads(out)["records_per_second"], usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -71,19 +75,23 @@ def main() -> None:
     arguments = ["--duration", options.duration, *arguments]
     memory = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
-    ratios = []
+    ratios, works = [], []
     try:
         run(options.binary, folder / "lake", arguments, None)  # Warms up.
         for pair in range(options.pairs):
             order = [None, options.readers] if pair % 2 == 0 else [options.readers, None]
-            rates = {readers: run(options.binary, folder / "lake", arguments, readers) for readers in order}
-            ratios.append(rates[options.readers] / rates[None])
-            print(f"without {rates[None]:>12,.0f}/s   with {rates[options.readers]:>12,.0f}/s   {ratios[-1]:.3f}")
+            runs = {readers: run(options.binary, folder / "lake", arguments, readers) for readers in order}
+            (rate, work), (rate_with, work_with) = runs[None], runs[options.readers]
+            ratios.append(rate_with / rate)
+            works.append(work_with / work)
+            rates = f"without {rate:>12,.0f}/s {work:6.2f} s   with {rate_with:>12,.0f}/s {work_with:6.2f} s"
+            print(f"{rates}   {ratios[-1]:.3f} {works[-1]:.3f}", flush=True)
     finally:
         shutil.rmtree(folder)
     cost = 100 * (1 - statistics.median(ratios))
     spread = f"{100 * (1 - max(ratios)):.1f} to {100 * (1 - min(ratios)):.1f}"
-    print(f"{options.readers} readers cost {cost:.1f} % (median of {len(ratios)} pairs; {spread} %)")
+    work = 100 * (statistics.median(works) - 1)
+    print(f"{options.readers} readers cost {cost:.1f} % of the rate (median of {len(ratios)} pairs; {spread} %), {work:.1f} % more work")
     if options.limit is not None and cost > options.limit:
         sys.exit(f"more than {options.limit} %")
 

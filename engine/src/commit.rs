@@ -18,9 +18,9 @@ const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
 /// The same for files and a bounded simulation, where nobody waits and each commit writes the newest files anew.
 const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
-/// The same where somebody looks on while files are read: a page that moves every second, at the price of some files
-/// written anew.
-const WATCHED_FILE_COMMIT_DELAY: Duration = Duration::from_secs(1);
+/// Where somebody looks on while files are read, commits come as often as those of a stream, as long as they take no more
+/// than one in so many of the committer's seconds.
+const WATCHED_COMMIT_SHARE: u32 = 50;
 
 /// How often the dimensions are written during a run; the contract asks for five minutes.
 const DIMENSION_INTERVAL: Duration = Duration::from_mins(1);
@@ -79,6 +79,8 @@ pub(crate) struct Committer {
     open_windows: Vec<WindowId>,
     collector: Collector,
     commit_delay: Duration,
+    /// Whether that delay follows from what commits cost.
+    paces_commits: bool,
     /// Since when rows have been waiting for a commit.
     waiting_since: Option<Instant>,
     dimensions_written: Instant,
@@ -112,6 +114,7 @@ impl Committer {
                 .collect(),
             ledger: Ledger::default(),
             open_windows: Vec::new(),
+            paces_commits: false,
             commit_delay: if is_stream { STREAM_COMMIT_DELAY } else { FILE_COMMIT_DELAY },
             waiting_since: None,
             dimensions_written: Instant::now(),
@@ -130,8 +133,9 @@ impl Committer {
 
     /// Lets `watch` see windows open and closed, and ring for snapshots.
     pub(crate) fn watched_by(mut self, watch: Option<Watch>) -> Committer {
-        if watch.is_some() {
-            self.commit_delay = self.commit_delay.min(WATCHED_FILE_COMMIT_DELAY);
+        self.paces_commits = watch.is_some() && self.commit_delay == FILE_COMMIT_DELAY;
+        if self.paces_commits {
+            self.commit_delay = STREAM_COMMIT_DELAY;
         }
         self.watch = watch;
         self
@@ -159,7 +163,12 @@ impl Committer {
                 watch.tick(&self.merger, &self.ledger);
             }
             if self.waiting_since.is_some_and(|since| since.elapsed() >= self.commit_delay) {
+                let started = Instant::now();
                 self.commit(self.dimensions_written.elapsed() >= DIMENSION_INTERVAL)?;
+                if self.paces_commits {
+                    let delay = started.elapsed() * WATCHED_COMMIT_SHARE;
+                    self.commit_delay = delay.clamp(STREAM_COMMIT_DELAY, FILE_COMMIT_DELAY);
+                }
             }
         }
         self.close_windows()?;

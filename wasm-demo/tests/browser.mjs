@@ -133,6 +133,8 @@ for (const [file, how] of [[join(work, 'shop.jsonl'), 'dropped'], [join(root, 'e
     for (let index = 0; index < count; index += 1) {
       const [download] = await Promise.all([page.waitForEvent('download', { timeout: SLOW_MS }), buttons.nth(index).click()]);
       await download.saveAs(join(folder, download.suggestedFilename()));
+      // As a hand would at best: a page that starts ten downloads at once is held back by the browser.
+      await page.waitForTimeout(200);
     }
     assert.ok(page.requests.some((url) => url.includes('parquet_bg.wasm')), 'the Parquet writer was not loaded');
   });
@@ -209,7 +211,8 @@ await check('the live page follows a run, survives a lost connection, and begins
   other.send(first.map((message) => (message.type === 'hello' ? { ...message, run: 'b' } : message)));
   await until(page, (windows) => globalThis.tillrace.state.hello.run === 'b' && globalThis.tillrace.state.base.length === windows, windows);
   await other.close();
-  page.complaints = page.complaints.filter((text) => !text.includes('ERR_CONNECTION') && !text.includes('ERR_INCOMPLETE') && !text.includes('ERR_EMPTY'));
+  // The browser itself writes down that nobody answered.
+  page.complaints = page.complaints.filter((text) => !text.includes('net::ERR_'));
 });
 
 for (const [name, query, theme, size, wait] of [

@@ -41,7 +41,7 @@ let grain = '';
 let isPaused = false;
 let figuresDrawn = 0;
 let detailDrawn = 0;
-let described = 0;
+let described = -Infinity;
 let detailOf = '';
 /** Moments and numbers of closed windows, for how fast they go by. @type {[number, number][]} */
 let pace = [];
@@ -80,6 +80,7 @@ function started() {
   pace = [];
   detailOf = '';
   figuresDrawn = 0;
+  described = -Infinity;
 }
 
 /** @param {string} text @param {[string, () => void]} [action] */

@@ -100,12 +100,12 @@ export class Picture {
     const length = hello.window_ms;
     // Runs after what is told, so that it glides; leaps where it is far behind.
     const before = this.now;
-    const isFar = before === null || told < before || told - before > 3 * length;
+    const isFar = before === null || isTooFast || told < before || told - before > 3 * length;
     const now = isFar ? told : before + (told - before) * (1 - Math.exp(-elapsed / 90));
     this.now = now;
     const watermark = state.end ? told : now - hello.lateness_ms;
-    const scene = new Scene(width, height, now, hello, Math.max(4.6 * length, hello.lateness_ms + 2.6 * length));
-    this.drawWindows(scene, state, at);
+    const scene = new Scene(width, height, now, hello, Math.max(3.7 * length, hello.lateness_ms + 2.6 * length));
+    this.drawWindows(scene, state, at, isTooFast);
     this.drawAxis(scene, hello);
     this.drawWatermark(scene, watermark, hello, Boolean(state.end));
     if (isTooFast) {
@@ -125,8 +125,8 @@ export class Picture {
     context.fillText(text, width / 2, height / 2);
   }
 
-  /** @param {Scene} scene @param {import('./state.js').State} state @param {number} at */
-  drawWindows(scene, state, at) {
+  /** @param {Scene} scene @param {import('./state.js').State} state @param {number} at @param {boolean} isTooFast */
+  drawWindows(scene, state, at, isTooFast) {
     const { context, colours } = this;
     const closed = state.base.slice(-14).filter((window) => window.end > scene.first);
     const open = state.open.windows;
@@ -140,7 +140,7 @@ export class Picture {
     for (const window of closed) {
       const seen = this.closedAt.get(window.start);
       if (seen === undefined) this.closedAt.set(window.start, at);
-      const freshness = this.isStill ? 0 : Math.max(0, 1 - (at - (seen ?? at)) / 700);
+      const freshness = this.isStill || isTooFast ? 0 : Math.max(0, 1 - (at - (seen ?? at)) / 700);
       const [left, right, y] = [scene.x(window.start) + 1.5, scene.x(window.end) - 1.5, top(window.events)];
       context.fillStyle = colours.final;
       context.fillRect(left, y, right - left, scene.ground - y);

@@ -1,7 +1,7 @@
 // Revenue by window as a line that grows: closed windows solid and filled, the open ones dashed.
 
 import { setAttribute, setText, svg } from './dom.js';
-import { cents, clock, date, money, moneyTick } from './format.js';
+import { cents, clock, date, grainWord, money, moneyTick } from './format.js';
 
 const MARGIN = { left: 52, right: 16, top: 12, bottom: 24 };
 
@@ -124,7 +124,7 @@ export class RevenueChart {
     }));
     if (this.spot !== null) this.pick(Math.min(this.spot, this.spots.length - 1));
     const currency = state.hello.currency;
-    setText(this.note, `${currency} a ${state.baseGrain} window, ${date(first, offset)}`);
+    setText(this.note, `${currency} per ${grainWord(state.baseGrain ?? '')}, ${date(first, offset)}${open.length ? ' · dashed: still open' : ''}`);
     const newest = closed.at(-1);
     setAttribute(this.svg, 'aria-label', newest
       ? `Revenue by window: ${closed.length} closed windows of ${state.baseGrain}, the last one ${clock(newest.start, offset, withSeconds)} with ${money(newest.revenue)} ${currency}. Use the arrow keys to read single windows.`

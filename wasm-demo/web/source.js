@@ -28,10 +28,10 @@ export class LiveSource {
     let isHeard = false;
     for (const type of ['hello', 'window', 'open', 'status', 'end']) {
       events.addEventListener(type, (event) => {
-        // A browser has an event of its own that is called `open`: the connection is there. It brings no message.
-        if (!(event instanceof MessageEvent)) return;
+        const { data } = /** @type {MessageEvent} */ (event);
+        if (data === undefined) return; // The browser's own `open`, which only shares the name.
         isHeard = true;
-        const message = JSON.parse(event.data);
+        const message = JSON.parse(data);
         this.listener.messages([message]);
         if (type === 'hello') {
           this.hasEnded = false;
