@@ -138,6 +138,9 @@ impl Committer {
             self.commit_delay = STREAM_COMMIT_DELAY;
         }
         self.watch = watch;
+        if let Some(watch) = &mut self.watch {
+            watch.begin(&self.merger);
+        }
         self
     }
 

@@ -128,7 +128,9 @@ fn run_with(
     let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), config.layers);
 
     // One shard beside its source needs a core of its own to gain anything.
-    let is_fused = config.shards == 1 && core_count() == 1;
+    // A source that waits for stdin answers nobody who looks on meanwhile; a shard of its own does.
+    let is_waited_for = dashboard.is_some() && config.inputs.is_stream() && !config.inputs.is_live();
+    let is_fused = config.shards == 1 && core_count() == 1 && !is_waited_for;
     let shard_threads = if is_fused { 0 } else { config.shards };
     let mut cores = cores(1 + shard_threads, config.pin).into_iter();
     let source_core = cores.next().flatten();

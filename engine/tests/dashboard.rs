@@ -228,9 +228,10 @@ fn open_figures(event: &Event, minute: i64) -> Option<&Value> {
 
 #[test]
 fn an_open_window_grows_never_shrinks_and_ends_as_the_closed_one() {
-    for shards in ["1", "3"] {
+    for (cores, shards) in [("", "1"), ("", "3"), ("0", "1")] {
         let place = Workplace::new();
-        let (mut run, address) = start(&place, &["--input", "-", "--shards", shards, "--no-pin"]);
+        let mut run = place.start_command(on_cores(cores, &["--input", "-", "--shards", shards, "--no-pin"]));
+        let address = run.dashboard();
         let mut events = Events::listen(address, None);
         let customer = |n: usize| format!(r#""product_id":"p","customer_id":"c{}""#, n % 7);
         let mut last = Value::Null;
@@ -287,6 +288,32 @@ fn an_open_window_grows_never_shrinks_and_ends_as_the_closed_one() {
         assert_eq!(events.next().map(|event| event.name), None, "nothing comes after the end");
         run.wait().assert_code(0);
     }
+}
+
+/// A run with a dashboard that may use these cores only, or all.
+fn on_cores(cores: &str, args: &[&str]) -> Command {
+    let mut command = if cores.is_empty() { Command::new(TILLRACE) } else { Command::new("taskset") };
+    if !cores.is_empty() {
+        command.args(["-c", cores, TILLRACE]);
+    }
+    command.arg("run").args(ANYWHERE).args(args);
+    command
+}
+
+/// On one core the source does the shard's work, and there is no ring to be asked over.
+#[test]
+fn a_live_shop_on_one_core_is_seen_too() {
+    let place = Workplace::new();
+    let run = place.start_command(on_cores("0", &["--rate", "200"]));
+    let mut events = Events::listen(run.dashboard(), None);
+    let mut newest = || {
+        let open = events.next_of("open").data;
+        open["windows"].as_array().unwrap().last().map_or(0, |window| window["events"].as_u64().unwrap())
+    };
+    eventually("figures of an open window", || newest() > 0);
+    let before = newest();
+    eventually("more of them, or a new window", || newest() != before);
+    stop(run);
 }
 
 #[test]

@@ -106,6 +106,11 @@ impl Watch {
         Arc::clone(&self.bell)
     }
 
+    /// What `merger` holds at the beginning has been told before.
+    pub(crate) fn begin(&mut self, merger: &Merger) {
+        self.rollups = merger.open_rollups();
+    }
+
     fn reporter(&mut self, index: usize) -> &mut Reporter {
         if self.reporters.len() <= index {
             self.reporters.resize_with(index + 1, Reporter::default);
