@@ -20,7 +20,7 @@ const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
 /// Where somebody looks on while files are read, commits come as often as those of a stream, as long as they take no more
 /// than one in so many of the committer's seconds.
-const WATCHED_COMMIT_SHARE: u32 = 50;
+const WATCHED_COMMIT_SHARE: u32 = 100;
 
 /// How often the dimensions are written during a run; the contract asks for five minutes.
 const DIMENSION_INTERVAL: Duration = Duration::from_mins(1);
