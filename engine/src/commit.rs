@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use engine_lake::{CommitError, GoldWriter, Lake, Layer, QuarantineWriter};
+use engine_lake::{CommitError, GoldWriter, Lake, Layer, LayerWriter, QuarantineWriter};
 use engine_model::{Grain, Semantics, Watermark, WindowId, gold};
 use engine_window::{Closed, GoldRows, Ledger, Merger};
 use rtrb::Consumer;
@@ -68,6 +68,8 @@ pub(crate) struct Committer {
     rows: GoldRows,
     gold: Option<GoldWriter>,
     quarantine: Option<QuarantineWriter>,
+    /// Bronze and Silver, where they are written.
+    large: Vec<(Layer, LayerWriter)>,
     ledger: Ledger,
     open_windows: Vec<WindowId>,
     collector: Collector,
@@ -97,6 +99,11 @@ impl Committer {
             merger,
             gold: lake.layers().contains(Layer::Gold).then(|| GoldWriter::new(lake)),
             quarantine: lake.layers().contains(Layer::Quarantine).then(|| QuarantineWriter::new(lake)),
+            large: [Layer::Bronze, Layer::Silver]
+                .into_iter()
+                .filter(|&layer| lake.layers().contains(layer))
+                .map(|layer| (layer, LayerWriter::new(lake, layer)))
+                .collect(),
             ledger: Ledger::default(),
             open_windows: Vec::new(),
             commit_delay: if is_stream { STREAM_COMMIT_DELAY } else { FILE_COMMIT_DELAY },
@@ -123,6 +130,7 @@ impl Committer {
         if let Some(quarantine) = &mut self.quarantine {
             quarantine.flush()?;
         }
+        self.flush_large()?;
         let mut patience = Patience::default();
         while !self.reporters.iter().all(|reporter| reporter.has_ended) {
             if self.receive_all()? {
@@ -173,6 +181,11 @@ impl Committer {
                         quarantine.append(&rows)?;
                     }
                 }
+                Report::Kept { layer, day, rows } => {
+                    let writer = self.large.iter_mut().find(|(of, _)| *of == layer);
+                    let (_, writer) = writer.expect("only what the lake keeps is sent");
+                    writer.append(day, rows)?;
+                }
                 Report::Ended { ledger, open_windows } => {
                     self.ledger.merge(&ledger);
                     self.open_windows.extend(open_windows);
@@ -197,8 +210,8 @@ impl Committer {
                     self.tell();
                 }
                 self.expect(closed);
-                self.waiting_since.get_or_insert_with(Instant::now);
             }
+            self.waiting_since.get_or_insert_with(Instant::now);
             for rows in &mut self.rows {
                 rows.clear();
             }
@@ -207,6 +220,9 @@ impl Committer {
     }
 
     fn commit(&mut self, with_dimensions: bool) -> Result<(), CommitError> {
+        self.waiting_since = None;
+        // Who finds a window in Gold finds what it is made of.
+        self.flush_large()?;
         let Some(gold) = &mut self.gold else { return Ok(()) };
         if with_dimensions {
             self.dimensions_written = Instant::now();
@@ -218,10 +234,14 @@ impl Committer {
                 }
             }
         }
-        self.waiting_since = None;
         gold.commit()?;
         self.tell();
         Ok(())
+    }
+
+    /// Shows the rows of Bronze and Silver that have come so far. The writers work side by side.
+    fn flush_large(&mut self) -> Result<(), CommitError> {
+        self.large.iter_mut().try_for_each(|(_, writer)| writer.flush())
     }
 
     fn expect(&mut self, closed: Closed) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use engine_lake::{Lake, Layer, Layers};
+use engine_lake::{Lake, Layers};
 use engine_model::{EventTime, Grain, Micros, Semantics};
 use engine_window::Ledger;
 
@@ -71,19 +71,18 @@ pub fn embed<T>(
     body: impl FnOnce(&mut Feed<'_>) -> Result<T, CommitterGone>,
 ) -> Result<(T, EmbedEnd), RunError> {
     let semantics = &config.semantics;
-    let quarantine = config.layers.contains(Layer::Quarantine);
     let lake = Lake::create(&config.lake, semantics, config.layers)?;
     let names = Arc::new(SourceNames(vec![(config.source.clone(), 0)]));
     let source_config = SourceConfig {
         currency: semantics.currency(),
         max_future: Micros::ZERO, // Feed is given its rules.
         pace: None,
-        quarantine,
+        layers: config.layers,
         live: None,
     };
     let status = Status::new();
     let (reports, reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
-    let shard = ShardWork::new(semantics, Arc::clone(&names), quarantine);
+    let shard = ShardWork::new(semantics, Arc::clone(&names), config.layers);
     let stop = Arc::new(AtomicBool::new(false));
     let (body, committed) = thread::scope(|scope| {
         // Who embeds the engine looks on, as at a stream.

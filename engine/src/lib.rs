@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bronze;
 pub mod cli;
 mod commit;
 mod config;
@@ -21,6 +22,7 @@ mod embed;
 mod export;
 mod figures;
 mod idleness;
+mod kept;
 mod layout;
 mod live;
 mod message;
@@ -31,6 +33,7 @@ mod route;
 mod run;
 mod shard;
 mod show;
+mod silver;
 mod simulate;
 mod source;
 mod status;

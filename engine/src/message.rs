@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use engine_lake::Layer;
 use engine_model::{Batch, Rows, Watermark, WindowId};
 use engine_window::{Ledger, QualityPartial, ShardClose, WindowPartial};
 use rtrb::{Consumer, PopError, Producer, PushError};
@@ -31,6 +32,15 @@ pub(crate) enum Report {
     },
     /// Rows for the quarantine.
     Quarantined(Rows),
+    /// Rows for Bronze or Silver.
+    Kept {
+        /// Which of the two.
+        layer: Layer,
+        /// The local day whose folder they go to; `None` where no event has told the time yet.
+        day: Option<i64>,
+        /// The rows, of one table.
+        rows: Rows,
+    },
     /// This thread is done.
     Ended {
         /// Counts that were not handed over with a window.

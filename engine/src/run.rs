@@ -75,13 +75,12 @@ impl RunError {
 pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Result<Summary, RunError> {
     let started = Instant::now();
     let names = Arc::new(SourceNames(config.inputs.names()));
-    let quarantine = config.layers.contains(Layer::Quarantine);
     let base = config.semantics.base();
     let source_config = SourceConfig {
         currency: config.semantics.currency(),
         max_future: config.max_future,
         pace: config.pace,
-        quarantine,
+        layers: config.layers,
         live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
     };
     // What can be refused is looked at first, so that a refused run reads nothing and leaves everything as it was.
@@ -98,7 +97,7 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         Inputs::Lines(inputs) => Partitions::open(inputs, &config.semantics, &source_config.rules(), stop),
         Inputs::Sim { config: sim, .. } => Partitions::simulated(lanes(sim, truth.is_some())?, &config.semantics),
     };
-    let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), quarantine);
+    let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), config.layers);
 
     // One shard beside its source needs a core of its own to gain anything.
     let is_fused = config.shards == 1 && core_count() == 1;

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use engine_lake::{Layer, Layers};
 use engine_model::{Batch, Cell, Event, Rows, Semantics, Watermark, gold};
 use engine_window::{Ledger, Shard};
 use rtrb::{Consumer, Producer};
 
 use crate::message::{Gone, Patience, Report, ToShard, receive, send};
+use crate::silver::EventKeeper;
 use crate::source::SourceNames;
 use crate::status::Status;
 
@@ -21,12 +23,15 @@ pub(crate) struct ShardWork {
     names: Arc<SourceNames>,
     /// `None` where the quarantine is left out.
     duplicates: Option<Rows>,
+    /// `None` where Silver is left out.
+    accepted: Option<EventKeeper>,
 }
 
 impl ShardWork {
-    pub(crate) fn new(semantics: &Semantics, names: Arc<SourceNames>, quarantine: bool) -> ShardWork {
-        let duplicates = quarantine.then(|| Rows::new(&gold::DUPLICATES));
-        ShardWork { shard: Shard::new(semantics), names, duplicates }
+    pub(crate) fn new(semantics: &Semantics, names: Arc<SourceNames>, layers: Layers) -> ShardWork {
+        let duplicates = layers.contains(Layer::Quarantine).then(|| Rows::new(&gold::DUPLICATES));
+        let accepted = layers.contains(Layer::Silver).then(|| EventKeeper::new(semantics));
+        ShardWork { shard: Shard::new(semantics), names, duplicates, accepted }
     }
 
     /// Takes the events of `batch` in that are in time.
@@ -34,21 +39,35 @@ impl ShardWork {
     /// # Panics
     /// Where one is late after all: its partition's progress knows what is emitted.
     pub(crate) fn ingest(&mut self, batch: &Batch) {
-        let ShardWork { shard, names, duplicates } = self;
+        let ShardWork { shard, names, duplicates, accepted } = self;
         let late = shard.ingest_batch(batch, |event| {
             if let Some(rows) = duplicates {
                 quarantine(rows, names, batch, event);
             }
+            if let Some(keeper) = accepted {
+                keeper.duplicates.push(event.offset);
+            }
         });
         assert_eq!(late, 0, "events of windows that are emitted came as in time");
+        if let Some(keeper) = accepted {
+            keeper.keep(batch, names);
+        }
     }
 
-    /// Sends duplicates on, where there are enough of them or `all` are wanted.
-    pub(crate) fn send_duplicates(&mut self, reports: &mut Producer<Report>, all: bool) -> Result<(), Gone> {
-        match &mut self.duplicates {
-            Some(rows) => send_rows(rows, reports, all),
+    /// Sends duplicates and accepted events on, where there are enough of them or `all` are wanted.
+    pub(crate) fn send_rows(&mut self, reports: &mut Producer<Report>, all: bool) -> Result<(), Gone> {
+        if let Some(rows) = &mut self.duplicates {
+            send_rows(rows, reports, all)?;
+        }
+        match &mut self.accepted {
+            Some(keeper) => keeper.send(reports, all),
             None => Ok(()),
         }
+    }
+
+    /// Sends all accepted events on, ahead of the windows that close with them.
+    pub(crate) fn send_accepted(&mut self, reports: &mut Producer<Report>) -> Result<(), Gone> {
+        self.accepted.as_mut().map_or(Ok(()), |keeper| keeper.send(reports, true))
     }
 
     /// Closes what `watermark` has passed.
@@ -121,7 +140,7 @@ pub(crate) fn run_shard(
                 None => continue,
                 Some(ToShard::Events(mut batch)) => {
                     work.ingest(&batch);
-                    work.send_duplicates(&mut reports, false)?;
+                    work.send_rows(&mut reports, false)?;
                     batch.reset(batch.header);
                     // Where the way back is full, enough batches are under way and this one is freed.
                     let _ = link.empty.push(batch);
@@ -134,7 +153,8 @@ pub(crate) fn run_shard(
         let global = links.iter().map(|link| link.watermark).min().unwrap_or(Watermark::END);
         if global > closed {
             closed = global;
-            work.send_duplicates(&mut reports, false)?;
+            work.send_rows(&mut reports, false)?;
+            work.send_accepted(&mut reports)?;
             send(&mut reports, work.close(global))?;
             if let Some(status) = status {
                 status.open_windows.store(work.open_window_count(), Relaxed);
@@ -146,6 +166,6 @@ pub(crate) fn run_shard(
             patience.reset();
         }
     }
-    work.send_duplicates(&mut reports, true)?;
+    work.send_rows(&mut reports, true)?;
     send(&mut reports, work.end())
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use engine_lake::{Layer, Layers};
 use engine_model::{
     Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Rows, Watermark, gold,
 };
@@ -20,8 +21,8 @@ use sim::{Simulator, Truth};
 
 pub use feed::{CommitterGone, Feed};
 
+use crate::bronze::LineKeeper;
 use crate::idleness::Idleness;
-
 use crate::message::{Gone, Report, send};
 use crate::partitions::{Origin, Partitions, SourceError, rest_of};
 use crate::route::{ShardLink, shard_of};
@@ -91,8 +92,8 @@ pub(crate) struct SourceConfig {
     pub(crate) max_future: Micros,
     /// Records a second, over all partitions.
     pub(crate) pace: Option<f64>,
-    /// Whether late and rejected records are kept.
-    pub(crate) quarantine: bool,
+    /// What is written: it decides what is kept of the records.
+    pub(crate) layers: Layers,
     /// Set where records come as they happen.
     pub(crate) live: Option<Live>,
 }
@@ -180,6 +181,10 @@ pub(crate) struct Source<'a> {
     unattributed: Ledger,
     late: Rows,
     rejected: Rows,
+    /// `None` where Bronze is left out.
+    lines: Option<LineKeeper>,
+    /// When the slab under way was read.
+    received: EventTime,
     /// The watermark sent last.
     sent: Watermark,
     records: u64,
@@ -200,7 +205,6 @@ impl<'a> Source<'a> {
         stop: Arc<AtomicBool>,
     ) -> Source<'a> {
         Source {
-            config,
             names,
             downstream,
             reports,
@@ -214,6 +218,9 @@ impl<'a> Source<'a> {
             unattributed: Ledger::default(),
             late: Rows::new(&gold::LATE),
             rejected: Rows::new(&gold::REJECTED),
+            lines: config.layers.contains(Layer::Bronze).then(|| LineKeeper::new(base)),
+            received: EventTime::EPOCH,
+            config,
             sent: Watermark::NONE,
             records: 0,
             late_count: 0,
@@ -314,6 +321,7 @@ impl<'a> Source<'a> {
         if self.stop.load(Relaxed) {
             return Ok(false);
         }
+        self.received = clock();
         let mut consumed = 0;
         while consumed < slab.bytes.len() && progress.watermark() <= limit {
             let rest = rest_of(slab, consumed);
@@ -350,7 +358,12 @@ impl<'a> Source<'a> {
             }
             self.batch.reset(lane.header(progress.partition()));
             slab.clear();
-            let count = lane.next_batch_until(now, self.batch_records_max(), &mut self.batch, &mut slab);
+            self.received = clock();
+            let max = self.batch_records_max();
+            let count = match self.lines {
+                Some(_) => lane.next_batch_with_lines(now, max, &mut self.batch, &mut slab),
+                None => lane.next_batch_until(now, max, &mut self.batch, &mut slab),
+            };
             if count == 0 {
                 break;
             }
@@ -368,6 +381,10 @@ impl<'a> Source<'a> {
     fn take_batch(&mut self, progress: &mut Progress, arrival: Arrival, slab: &[u8]) -> Result<(), Gone> {
         progress.judge(&mut self.batch, arrival, &mut self.quality);
         self.quarantine(slab, arrival.emitted)?;
+        if let Some(lines) = &mut self.lines {
+            lines.keep(&self.batch, slab, &self.names, self.received);
+            lines.send(&mut self.reports, false)?;
+        }
         self.records += self.batch.record_count() as u64;
         self.deliver()
     }
@@ -400,10 +417,11 @@ impl<'a> Source<'a> {
 
     /// Keeps the batch's rejected and late records, with their lines from `slab`.
     fn quarantine(&mut self, slab: &[u8], emitted: Watermark) -> Result<(), Gone> {
+        let is_kept = self.config.layers.contains(Layer::Quarantine);
         let raw = |start: u32, len: u32| Cell::Bytes(&slab[start as usize..][..len as usize]);
         let partition = self.batch.header.partition;
         self.rejected_count += self.batch.rejected.len() as u64;
-        for line in self.batch.rejected.iter().filter(|_| self.config.quarantine) {
+        for line in self.batch.rejected.iter().filter(|_| is_kept) {
             let length = i64::try_from(line.length).expect("a line is shorter than 2^63 bytes");
             let [source, number, offset] = self.names.cells(partition, line.offset);
             self.rejected.push(&[
@@ -418,7 +436,7 @@ impl<'a> Source<'a> {
         }
         for event in self.batch.events.iter().filter(|event| event.judgement == Judgement::Late) {
             self.late_count += 1;
-            if self.config.quarantine {
+            if is_kept {
                 let end = self.base.end(self.base.containing(event.time));
                 let late_by = Cell::Double((event.watermark.max(emitted).get() - end).as_millis_f64());
                 let [source, number, offset] = self.names.cells(partition, event.offset);
@@ -435,7 +453,7 @@ impl<'a> Source<'a> {
         match &mut self.downstream {
             Downstream::Fused(work) => {
                 work.ingest(&self.batch);
-                work.send_duplicates(&mut self.reports, false)
+                work.send_rows(&mut self.reports, false)
             }
             Downstream::Piped(link) => link.pass(&mut self.batch),
             Downstream::Routed(links) => {
@@ -459,9 +477,13 @@ impl<'a> Source<'a> {
     /// Tells shards and committer that `watermark` is reached.
     fn advance(&mut self, watermark: Watermark) -> Result<(), Gone> {
         self.sent = watermark;
+        if let Some(lines) = &mut self.lines {
+            lines.send(&mut self.reports, true)?;
+        }
         let quality = std::mem::take(&mut self.quality);
         match &mut self.downstream {
             Downstream::Fused(work) => {
+                work.send_accepted(&mut self.reports)?;
                 let Report::Closed { windows, quality: mut all, .. } = work.close(watermark) else {
                     unreachable!("closing gives what was closed");
                 };
@@ -488,6 +510,9 @@ impl<'a> Source<'a> {
     fn end(mut self, partitions: &Partitions) -> Result<(), Gone> {
         send_rows(&mut self.rejected, &mut self.reports, true)?;
         send_rows(&mut self.late, &mut self.reports, true)?;
+        if let Some(lines) = &mut self.lines {
+            lines.send(&mut self.reports, true)?;
+        }
         let mut ledger = self.unattributed;
         for partition in partitions.unfinished() {
             ledger.merge(partition.progress.pending());
@@ -498,7 +523,7 @@ impl<'a> Source<'a> {
         let mut open_windows = Vec::new();
         match self.downstream {
             Downstream::Fused(mut work) => {
-                work.send_duplicates(&mut self.reports, true)?;
+                work.send_rows(&mut self.reports, true)?;
                 let Report::Ended { ledger: judged, open_windows: open } = work.end() else {
                     unreachable!("ending gives what is left");
                 };

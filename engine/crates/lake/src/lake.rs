@@ -51,9 +51,10 @@ pub enum CreateError {
 }
 
 /// A complete file under `_tillrace/tmp`, to be moved to its place.
+#[derive(Clone, Debug)]
 pub(crate) struct Staged {
-    finished: PathBuf,
-    place: PathBuf,
+    pub(crate) finished: PathBuf,
+    pub(crate) place: PathBuf,
 }
 
 impl Lake {
@@ -108,15 +109,25 @@ impl Lake {
 
     /// Writes a complete file that nobody sees yet. `place` is relative to the lake.
     pub(crate) fn stage(&self, place: &Path, bytes: &[u8]) -> Result<Staged, StoreError> {
+        let staged = self.staged(place);
+        if let Err(error) = self.store.write(&staged.finished, bytes) {
+            // Room may be what was short; a file that cannot be removed does no harm where it lies.
+            let _ = self.store.remove_file(&staged.finished);
+            return Err(StoreError::of(Operation::Write, &staged.finished)(error));
+        }
+        Ok(staged)
+    }
+
+    /// Where a file for `place` is to be written that nobody sees yet. Writes nothing.
+    pub(crate) fn staged(&self, place: &Path) -> Staged {
         // One name for each place, so that trying again takes no more room.
         let name = place.to_string_lossy().replace(['/', '\\'], "-");
-        let finished = self.root.join(MARK).join("tmp").join(name);
-        if let Err(error) = self.store.write(&finished, bytes) {
-            // Room may be what was short; a file that cannot be removed does no harm where it lies.
-            let _ = self.store.remove_file(&finished);
-            return Err(StoreError::of(Operation::Write, &finished)(error));
-        }
-        Ok(Staged { finished, place: self.root.join(place) })
+        Staged { finished: self.root.join(MARK).join("tmp").join(name), place: self.root.join(place) }
+    }
+
+    /// Where the lake is stored.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
     }
 
     /// Moves a complete file to its place, where it replaces the one before it.
