@@ -9,7 +9,7 @@ use std::time::Instant;
 use engine_model::EventTime;
 use wasm_demo::{Form, Session, Settings};
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let what = std::env::args().nth(1).ok_or("say lines, events or a file")?;
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// The same as `tests/speed.mjs` opens.
 fn open(what: &str) -> Result<Session, Box<dyn std::error::Error>> {
-    let settings = Settings { hours: 1, ..Settings::default() };
+    let settings = Settings { hours: 1, rate: 400.0, ..Settings::default() };
     let form = match what {
         "lines" => Form::Lines,
         "events" => Form::Events,

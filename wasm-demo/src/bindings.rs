@@ -12,8 +12,9 @@ use crate::settings::Settings;
 const TYPES: &'static str = r"
 /** The bytes of a file, from its start to its end. */
 export interface FileBytes {
-    /** At most so many bytes more; none at the end. Throws where the file cannot be read. */
-    read(length: number): Uint8Array;
+    /** Writes the next bytes into `into`, whose memory is the engine's, and returns how many: 0 at the end. Throws where the
+     *  file cannot be read. */
+    read(into: Uint8Array): number;
 }
 ";
 
@@ -24,17 +25,13 @@ extern "C" {
     pub type FileBytes;
 
     #[wasm_bindgen(method, catch)]
-    fn read(this: &FileBytes, length: u32) -> Result<Vec<u8>, JsValue>;
+    fn read(this: &FileBytes, into: &mut [u8]) -> Result<u32, JsValue>;
 }
 
 impl Read for FileBytes {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let length = u32::try_from(into.len()).unwrap_or(u32::MAX);
-        let bytes = FileBytes::read(self, length).map_err(|error| io::Error::other(format!("{error:?}")))?;
-        into.get_mut(..bytes.len())
-            .ok_or_else(|| io::Error::other("the page gave more bytes than it was asked for"))?
-            .copy_from_slice(&bytes);
-        Ok(bytes.len())
+        let count = FileBytes::read(self, into).map_err(|error| io::Error::other(format!("{error:?}")))?;
+        Ok(count as usize)
     }
 }
 

@@ -47,24 +47,33 @@ enum Origin {
 
 /// A run that goes as far as it is told.
 pub struct Session {
+    origin: Origin,
+    /// Simulated lines.
+    slab: Vec<u8>,
+    work: Work,
+    is_finished: bool,
+}
+
+/// All that lies behind the source.
+struct Work {
     semantics: Semantics,
     hello: Hello,
-    origin: Origin,
     rules: Rules,
     parser: Parser,
     batch: Batch,
-    slab: Vec<u8>,
     pipeline: Pipeline,
     kept: Kept,
     dots: Dots,
     /// What the page has not been told yet, one behind the other with commas between.
     messages: String,
-    is_finished: bool,
 }
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("hello", &self.hello).field("ledger", &self.ledger()).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("hello", &self.work.hello)
+            .field("ledger", &self.ledger())
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,22 +113,20 @@ impl Session {
 
     fn new(semantics: Semantics, hello: Hello, origin: Origin, time_max: EventTime) -> Session {
         let pipeline = Pipeline::new(&semantics);
-        let mut session = Session {
+        let mut messages = String::new();
+        tell(&mut messages, &Message::Hello(hello.clone()));
+        let work = Work {
             rules: Rules { currency: semantics.currency(), time_max },
             kept: Kept::new(pipeline.merger().empty_rows(), KEPT_BYTES_MAX),
             semantics,
-            origin,
+            hello,
             parser: Parser::new(),
             batch: Batch::default(),
-            slab: Vec::new(),
             pipeline,
             dots: Dots::default(),
-            messages: String::new(),
-            is_finished: false,
-            hello,
+            messages,
         };
-        tell(&mut session.messages, &Message::Hello(session.hello.clone()));
-        session
+        Session { origin, slab: Vec::new(), work, is_finished: false }
     }
 
     /// Takes records in until `records_max` or some more are taken, or, of a simulation, all those that have come by
@@ -128,107 +135,69 @@ impl Session {
     /// # Errors
     /// Where a file cannot be read on; its windows stay open.
     pub fn run(&mut self, records_max: u64, until: EventTime) -> Result<u64, ReadError> {
-        let before = self.pipeline.ledger().records;
+        let before = self.work.pipeline.ledger().records;
         let mut taken = 0;
         while taken < records_max && !self.is_finished {
             let (has_come, is_finished) = self.take_next(until)?;
             if is_finished {
-                self.pipeline.finish();
-                self.close();
+                self.work.pipeline.finish();
+                self.work.close();
                 self.is_finished = true;
                 let status = self.status(0, 0.0);
-                let saturated = self.pipeline.merger().is_saturated();
-                tell(&mut self.messages, &Message::End(End { how: How::Finished, error: None, saturated, status }));
+                let saturated = self.work.pipeline.merger().is_saturated();
+                tell(
+                    &mut self.work.messages,
+                    &Message::End(End { how: How::Finished, error: None, saturated, status }),
+                );
             } else if !has_come {
                 break;
             }
-            taken = self.pipeline.ledger().records - before;
+            taken = self.work.pipeline.ledger().records - before;
         }
         Ok(taken)
     }
 
     /// Takes the source's next portion in. Returns whether anything came, and whether that was all.
     fn take_next(&mut self, until: EventTime) -> Result<(bool, bool), ReadError> {
-        let mut slab = std::mem::take(&mut self.slab);
+        let Session { origin, slab, work, .. } = self;
         slab.clear();
-        let taken = match &mut self.origin {
+        match origin {
             Origin::Events(simulator) => {
-                self.batch.reset(simulator.header(Pipeline::PARTITION));
-                let count = simulator.next_batch_until(until, BATCH_RECORDS_MAX, &mut self.batch, &mut slab);
-                let is_finished = simulator.is_finished();
-                self.take_batch();
-                (count > 0, is_finished)
+                work.batch.reset(simulator.header(Pipeline::PARTITION));
+                let count = simulator.next_batch_until(until, BATCH_RECORDS_MAX, &mut work.batch, slab);
+                work.take_batch();
+                Ok((count > 0, simulator.is_finished()))
             }
             Origin::Lines { simulator, offset } => {
-                let count = simulator.write_lines_until(until, PORTION_LINES, &mut slab);
-                let is_finished = simulator.is_finished();
-                let first = *offset;
+                let count = simulator.write_lines_until(until, PORTION_LINES, slab);
+                work.take_slab(Slab { bytes: slab, offset: *offset, oversized: None });
                 *offset += slab.len() as u64;
-                self.take_slab(Slab { bytes: &slab, offset: first, oversized: None });
-                (count > 0, is_finished)
+                Ok((count > 0, simulator.is_finished()))
             }
-            Origin::File(lines) => {
-                let has_more = match lines.next_slab() {
-                    Ok(None) => false,
-                    Ok(Some(read)) => {
-                        slab.extend_from_slice(read.bytes);
-                        let (offset, oversized) = (read.offset, read.oversized);
-                        self.take_slab(Slab { bytes: &slab, offset, oversized });
-                        true
-                    }
-                    Err(cause) => return Err(ReadError { position: lines.position(), cause }),
-                };
-                (has_more, !has_more)
-            }
-        };
-        self.slab = slab;
-        Ok(taken)
-    }
-
-    fn take_slab(&mut self, slab: Slab<'_>) {
-        let mut consumed = 0;
-        while consumed < slab.bytes.len() {
-            let rest = Slab { bytes: &slab.bytes[consumed..], offset: slab.offset + consumed as u64, ..slab };
-            self.batch.reset(BatchHeader {
-                partition: Pipeline::PARTITION,
-                first_offset: rest.offset,
-                ..BatchHeader::default()
-            });
-            consumed += self.parser.parse(rest, &self.rules, BATCH_RECORDS_MAX, &mut self.batch);
-            self.take_batch();
+            Origin::File(lines) => match lines.next_slab() {
+                Ok(None) => Ok((false, true)),
+                Ok(Some(slab)) => {
+                    work.take_slab(Slab { bytes: slab.bytes, offset: slab.offset, oversized: slab.oversized });
+                    Ok((true, false))
+                }
+                Err(cause) => Err(ReadError { position: lines.position(), cause }),
+            },
         }
-    }
-
-    fn take_batch(&mut self) {
-        self.pipeline.take(&mut self.batch, &mut self.dots);
-        if self.pipeline.is_due() {
-            self.close();
-        }
-    }
-
-    fn close(&mut self) {
-        let Session { pipeline, kept, messages, semantics, .. } = self;
-        pipeline.close(|merger, closed, rows| {
-            kept.append(merger.tables(), closed, rows);
-            let name_of = |product_id: &str| merger.product_name(product_id);
-            let window = ClosedWindow::of_closed(semantics, merger.tables(), closed, rows, TOP, name_of);
-            tell(messages, &Message::Window(window));
-        });
     }
 
     /// Everything the page has not been told yet, as a JSON array.
     pub fn take_messages(&mut self) -> String {
-        let messages = std::mem::take(&mut self.messages);
+        let messages = std::mem::take(&mut self.work.messages);
         format!("[{messages}]")
     }
 
     /// Tells the page what is open; with `counts` also distinct customers and sessions of the base windows, which costs
     /// a copy of their sets.
     pub fn tell_open(&mut self, counts: bool) {
-        let base = self.semantics.base();
-        let open_windows = self.pipeline.open_windows().map(|open| {
+        let base = self.work.semantics.base();
+        let open_windows = self.work.pipeline.open_windows().map(|open| {
             let figures = OpenFigures::new(base, open.window, &open.sums);
-            let snapshot = if counts { self.pipeline.shard().snapshot(open.window) } else { None };
+            let snapshot = if counts { self.work.pipeline.shard().snapshot(open.window) } else { None };
             match snapshot {
                 None => figures,
                 Some(mut partial) => OpenFigures {
@@ -238,39 +207,39 @@ impl Session {
                 },
             }
         });
-        let rollups = self.pipeline.merger().open_rollups();
+        let rollups = self.work.pipeline.merger().open_rollups();
         let open = Open {
             windows: open_windows.collect(),
             rollups: rollups.iter().map(|(grain, window, sums)| OpenFigures::new(*grain, *window, sums)).collect(),
         };
-        tell(&mut self.messages, &Message::Open(open));
+        tell(&mut self.work.messages, &Message::Open(open));
     }
 
     /// Tells the page how far the run has come. The page's clock knows the time and the rate.
     pub fn tell_status(&mut self, elapsed_ms: u64, records_per_second: f64) {
         let status = self.status(elapsed_ms, records_per_second);
-        tell(&mut self.messages, &Message::Status(status));
+        tell(&mut self.work.messages, &Message::Status(status));
     }
 
     fn status(&self, elapsed_ms: u64, records_per_second: f64) -> Status {
         Status {
             elapsed_ms,
             records_per_second,
-            open_windows: self.pipeline.open_windows().count() as u64,
-            ..Status::of_ledger(&self.ledger()).at(self.pipeline.watermark(), self.pipeline.event_time_max())
+            open_windows: self.work.pipeline.open_windows().count() as u64,
+            ..Status::of_ledger(&self.ledger()).at(self.work.pipeline.watermark(), self.work.pipeline.event_time_max())
         }
     }
 
     /// What became of the records so far.
     #[must_use]
     pub fn ledger(&self) -> Ledger {
-        self.pipeline.ledger()
+        self.work.pipeline.ledger()
     }
 
     /// The greatest event time so far.
     #[must_use]
     pub fn event_time_max(&self) -> Option<EventTime> {
-        self.pipeline.event_time_max()
+        self.work.pipeline.event_time_max()
     }
 
     /// Whether the source has ended and all windows are closed.
@@ -281,27 +250,27 @@ impl Session {
 
     /// Collects dots for the picture from now on, or no longer.
     pub fn turn_dots(&mut self, is_on: bool) {
-        if self.dots.is_on() != is_on {
-            self.dots.turn(is_on);
-            self.dots.take();
+        if self.work.dots.is_on() != is_on {
+            self.work.dots.turn(is_on);
+            self.work.dots.take();
         }
     }
 
     /// The dots since the last look.
     pub fn take_dots(&mut self) -> Vec<Dot> {
-        self.dots.take()
+        self.work.dots.take()
     }
 
     /// The Gold tables, in commit order.
     #[must_use]
     pub fn tables(&self) -> &[GoldTable] {
-        self.pipeline.merger().tables()
+        self.work.pipeline.merger().tables()
     }
 
     /// Whether rows are missing in the tables because there were too many to keep.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.kept.is_cut()
+        self.work.kept.is_cut()
     }
 
     /// How many rows a table has.
@@ -338,15 +307,48 @@ impl Session {
     }
 
     fn with_rows<T>(&self, table: usize, look: impl FnOnce(&Rows) -> T) -> T {
-        let merger = self.pipeline.merger();
+        let merger = self.work.pipeline.merger();
         let name = self.tables()[table].schema.name;
         if name == DIM_PRODUCT.name {
             look(&merger.dim_product())
         } else if name == DIM_CUSTOMER.name {
             look(&merger.dim_customer())
         } else {
-            look(self.kept.rows(table))
+            look(self.work.kept.rows(table))
         }
+    }
+}
+
+impl Work {
+    fn take_slab(&mut self, slab: Slab<'_>) {
+        let mut consumed = 0;
+        while consumed < slab.bytes.len() {
+            let rest = Slab { bytes: &slab.bytes[consumed..], offset: slab.offset + consumed as u64, ..slab };
+            self.batch.reset(BatchHeader {
+                partition: Pipeline::PARTITION,
+                first_offset: rest.offset,
+                ..BatchHeader::default()
+            });
+            consumed += self.parser.parse(rest, &self.rules, BATCH_RECORDS_MAX, &mut self.batch);
+            self.take_batch();
+        }
+    }
+
+    fn take_batch(&mut self) {
+        self.pipeline.take(&mut self.batch, &mut self.dots);
+        if self.pipeline.is_due() {
+            self.close();
+        }
+    }
+
+    fn close(&mut self) {
+        let Work { pipeline, kept, messages, semantics, .. } = self;
+        pipeline.close(|merger, closed, rows| {
+            kept.append(merger.tables(), closed, rows);
+            let name_of = |product_id: &str| merger.product_name(product_id);
+            let window = ClosedWindow::of_closed(semantics, merger.tables(), closed, rows, TOP, name_of);
+            tell(messages, &Message::Window(window));
+        });
     }
 }
 

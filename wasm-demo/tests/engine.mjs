@@ -1,6 +1,6 @@
 // The WebAssembly modules of wasm-demo/dist, loaded into Node: the same bytes a browser runs.
 
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
 
 const dist = new URL('../dist/engine/', import.meta.url);
 
@@ -15,15 +15,12 @@ export async function load(name) {
 export class FileBytes {
   constructor(path) {
     this.file = openSync(path, 'r');
-    this.left = fstatSync(this.file).size;
   }
 
-  read(length) {
-    const bytes = new Uint8Array(Math.min(length, this.left));
-    const count = readSync(this.file, bytes);
-    this.left -= count;
+  read(into) {
+    const count = readSync(this.file, into);
     if (count === 0) closeSync(this.file);
-    return bytes.subarray(0, count);
+    return count;
   }
 }
 

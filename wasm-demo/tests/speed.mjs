@@ -3,12 +3,12 @@
 
 import { FileBytes, load } from './engine.mjs';
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const [, , build, what] = process.argv;
 const { Engine } = await load(build);
 
 function open() {
-  const settings = { hours: 1 };
+  const settings = { hours: 1, rate: 400 };
   if (what === 'lines' || what === 'events') return Engine.simulated(JSON.stringify({ ...settings, form: what }), 'speed');
   return Engine.ofFile(JSON.stringify(settings), 'speed', what, new FileBytes(what), Date.now());
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# WebAssembly against native on the same input: records a second of the same session, one thread each, best of five rounds.
+# WebAssembly against native on the same input: records a second of the same session, one thread each, best of three rounds.
 #
 #   wasm-demo/tests/speed.sh           what is in wasm-demo/dist, in Node
 #   wasm-demo/tests/speed.sh --frames  and, in Chromium, the frames while the page runs at full speed, from the browser's trace
@@ -12,7 +12,7 @@ cargo build --quiet --release -p wasm-demo --example speed
 native=${CARGO_TARGET_DIR:-target}/release/examples/speed
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
-cargo run --quiet --release -p sim --example lines -- 1 1000000 >"$work/shop.jsonl"
+cargo run --quiet --release -p sim --example lines -- 1 500000 >"$work/shop.jsonl"
 
 printf '%-22s %12s %12s %7s %12s %7s\n' 'records a second' native 'wasm, SIMD' ratio 'no SIMD' ratio
 for what in "$work/shop.jsonl" lines events; do

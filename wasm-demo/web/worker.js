@@ -173,11 +173,12 @@ class FileBytes {
     this.reader = new FileReaderSync();
   }
 
-  /** @param {number} length */
-  read(length) {
-    const part = this.blob.slice(this.at, this.at + length);
+  /** @param {Uint8Array} into the engine's own memory @returns how many bytes came; 0 at the end */
+  read(into) {
+    const part = this.blob.slice(this.at, this.at + into.length);
     this.at += part.size;
-    return new Uint8Array(this.reader.readAsArrayBuffer(part));
+    into.set(new Uint8Array(this.reader.readAsArrayBuffer(part)));
+    return part.size;
   }
 }
 
