@@ -2,7 +2,7 @@
 """What a dashboard with browsers costs a run: records a second with it beside those without, in turns.
 
     cargo build --release -p engine && benches/dashboard_cost.py
-    benches/dashboard_cost.py --readers 4 --pairs 8 --duration 3h
+    benches/dashboard_cost.py --readers 4 --pairs 9 --rate 2000
     benches/dashboard_cost.py --limit 3        exit 1 where the median costs more than 3 %
 
 Each pair runs `tillrace run` twice over the same simulated trade, once plain and once with `--dashboard` and readers that
@@ -67,9 +67,9 @@ def run(binary: Path, lake: Path, arguments: list[str], readers: int | None) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/tillrace")
-    parser.add_argument("--pairs", type=int, default=6)
+    parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--readers", type=int, default=1)
-    parser.add_argument("--duration", default="2h", help="event time of each run")
+    parser.add_argument("--duration", default="12h", help="event time of each run")
     parser.add_argument("--limit", type=float, help="percent that it may cost")
     options, arguments = parser.parse_known_args()
     arguments = ["--duration", options.duration, *arguments]

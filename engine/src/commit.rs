@@ -18,8 +18,10 @@ const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
 /// The same for files and a bounded simulation, where nobody waits and each commit writes the newest files anew.
 const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
-/// Where somebody looks on while files are read, commits come as often as those of a stream, as long as they take no more
-/// than one in so many of the committer's seconds.
+/// Where somebody looks on while files are read, commits come so often at the most,
+const WATCHED_COMMIT_DELAY_MIN: Duration = Duration::from_secs(1);
+
+/// and take no more than one in so many of the committer's seconds.
 const WATCHED_COMMIT_SHARE: u32 = 100;
 
 /// How often the dimensions are written during a run; the contract asks for five minutes.
@@ -135,7 +137,7 @@ impl Committer {
     pub(crate) fn watched_by(mut self, watch: Option<Watch>) -> Committer {
         self.paces_commits = watch.is_some() && self.commit_delay == FILE_COMMIT_DELAY;
         if self.paces_commits {
-            self.commit_delay = STREAM_COMMIT_DELAY;
+            self.commit_delay = WATCHED_COMMIT_DELAY_MIN;
         }
         self.watch = watch;
         if let Some(watch) = &mut self.watch {
@@ -170,7 +172,7 @@ impl Committer {
                 self.commit(self.dimensions_written.elapsed() >= DIMENSION_INTERVAL)?;
                 if self.paces_commits {
                     let delay = started.elapsed() * WATCHED_COMMIT_SHARE;
-                    self.commit_delay = delay.clamp(STREAM_COMMIT_DELAY, FILE_COMMIT_DELAY);
+                    self.commit_delay = delay.clamp(WATCHED_COMMIT_DELAY_MIN, FILE_COMMIT_DELAY);
                 }
             }
         }

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import { browser, check, DESKTOP, findings, finish, hasWindows, isEnded, known, number, PHONE, records, root, until, width, work } from './chromium.mjs';
+import { browser, check, DESKTOP, findings, finish, hasWindows, isEnded, known, number, PHONE, records, root, SLOW_MS, until, width, work } from './chromium.mjs';
 import { load } from './engine.mjs';
 import { serveDemo, serveLive } from './serve.mjs';
 

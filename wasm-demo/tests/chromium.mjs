@@ -16,7 +16,7 @@ const require = createRequire(join(root, 'target/browser/package.json'));
 const { chromium } = require('playwright-core');
 const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const executablePath = process.env.CHROMIUM ?? ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
-const SLOW_MS = 30_000;
+export const SLOW_MS = 30_000;
 
 // Playwright gives the browser a new, empty profile of its own, and removes it.
 const chrome = await chromium.launch({ executablePath, headless: true, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
