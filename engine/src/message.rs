@@ -7,6 +7,8 @@ use engine_model::{Batch, Rows, Watermark, WindowId};
 use engine_window::{Ledger, QualityPartial, ShardClose, WindowPartial};
 use rtrb::{Consumer, PopError, Producer, PushError};
 
+use crate::snapshot::OpenPart;
+
 /// From a source thread to a shard.
 #[derive(Debug)]
 pub(crate) enum ToShard {
@@ -30,6 +32,8 @@ pub(crate) enum Report {
         /// Its part of the records observed in closed windows.
         quality: Vec<QualityPartial>,
     },
+    /// What a shard knows of its open windows, for who watches. Decides nothing.
+    Open(Box<OpenPart>),
     /// Rows for the quarantine.
     Quarantined(Rows),
     /// Rows for Bronze or Silver.
