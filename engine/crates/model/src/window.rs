@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn a_window_ends_between_two_watermarks_once_the_second_has_reached_its_end() {
         let minute = grain(60, "+00:00");
-        let at = |seconds| Watermark::at(EventTime::from_micros(seconds * 1_000_000));
+        let at = |seconds: i64| Watermark::at(EventTime::from_micros(seconds * 1_000_000));
         assert!(!minute.ends_between(Watermark::NONE, Watermark::NONE));
         assert!(minute.ends_between(Watermark::NONE, at(1)), "windows before the first watermark have ended");
         assert_eq!([59, 60, 61].map(|now| minute.ends_between(at(1), at(now))), [false, true, true]);
