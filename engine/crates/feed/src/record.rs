@@ -112,7 +112,7 @@ pub(crate) fn text_of(cell: Cell<'_>) -> Cow<'_, str> {
     }
 }
 
-/// Bytes as text where they are UTF-8, else as base64.
+/// Bytes as text where they are UTF-8, else as base64 (RFC 4648, with padding).
 #[must_use]
 pub fn bytes_text(bytes: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(base64(bytes)), Cow::Borrowed)
