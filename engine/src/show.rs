@@ -349,6 +349,7 @@ pub(crate) fn take_rows(
 ) -> Result<usize, ShowError> {
     let days = match table.grain {
         Some(_) => reader.days(table)?.into_iter().filter(|day| span.touches(*day)).collect(),
+        None if table.has_days() => reader.days(table)?,
         // All rows lie in one place.
         None => vec![0],
     };

@@ -23,7 +23,7 @@ pub use closed::{ClosedWindow, Ranked};
 pub use csv::{csv_header, csv_row};
 pub use hello::{Hello, SourceKind};
 pub use open::{Open, OpenFigures};
-pub use record::{Record, Records, json_row};
+pub use record::{Record, Records, bytes_text, json_row};
 pub use status::{End, How, Status};
 
 /// The version of the messages: raised when a page made for an older one would show something wrong. Fields that are
