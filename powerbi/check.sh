@@ -36,9 +36,10 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here:$checks
 work=target/powerbi
 rm -rf "$work"
 mkdir -p "$work"
-echo "== a lake of fifteen days"
+echo "== a lake of fifteen days, and one at another offset"
 "$tillrace" run --seed 8 --duration 15d --rate 1 --lake "$work/lake" --summary json >"$work/summary.json"
-export POWERBI_LAKE=$root/$work/lake
+"$tillrace" run --seed 8 --duration 3d --rate 0.2 --utc-offset=+05:30 --lake "$work/offset" --summary json >"$work/offset.json"
+export POWERBI_LAKE=$root/$work/lake POWERBI_OFFSET_LAKE=$root/$work/offset
 
 echo "== Microsoft's catalogue of visuals, validator of reports and parser of M"
 node=
