@@ -598,7 +598,11 @@ class Measures(unittest.TestCase):
         self.assertEqual(day_key(dax.measure("Last Closed Day", Context())), days[-1])
         for key in days:
             context = Context.of({("Date", "Date Key"): {key}})
-            for measure, column in (("Revenue", "revenue"), ("Unique Customers", "unique_customers"), ("Sessions", "sessions")):
+            for measure, column in (
+                ("Revenue", "revenue"),
+                ("Unique Customers", "unique_customers"),
+                ("Sessions", "sessions"),
+            ):
                 wanted = sql.execute(f"SELECT {column} FROM kpis_1d WHERE date_key = {key}").fetchone()[0]
                 self.assertTrue(same(dax.measure(measure, context), wanted), f"[{measure}] on {key}")
         for measure in (name for name in EXPECTED if "Gap" in name):
