@@ -78,12 +78,15 @@ class VisualQuery:
         ranked.sort(key=lambda entry: (-entry[0], entry[1]))
         return {value for _, _, value in ranked[: query["Top"]]}
 
-    def run(self, page, visual):
+    def run(self, page, visual, clicked=None):
+        """What the visual shows; `clicked` adds the filters of a data point that was clicked in another visual."""
         groups, measures = [], []
         for role, found in visual.roles.items():
             for projection in found:
                 (groups if field_of(projection)[0] == "Column" else measures).append((role, projection))
         outer = self.outer(page, visual)
+        for key, values in (clicked or {}).items():
+            self.narrow(outer, key, values)
         base = Context.of(outer)
         keys = [field_of(projection)[1:] for _, projection in groups]
         rows = []
