@@ -13,8 +13,10 @@ use serde::Deserialize;
 
 use crate::config::{Inputs, RunConfig, default_shards};
 use crate::duration::parse_duration;
+use crate::replay::{ReplayConfig, ReplayTarget, parse_reasons};
 use crate::show::{Moment, ShowConfig, ShowOutput};
 use crate::source::clock;
+use crate::why::{WhyConfig, WhyOutput};
 
 /// Live figures of an online shop from its events, on one box.
 #[derive(Debug, Parser)]
@@ -34,6 +36,12 @@ pub enum Command {
     /// Print the latest KPIs of a lake, or the rows of one of its tables.
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
+    /// Tell what became of an event: accepted, a duplicate, late or rejected, and by which record and rule.
+    #[command(after_help = WHY_EXAMPLES)]
+    Why(WhyArgs),
+    /// Take rejected and late records out of the quarantine again, into a file or through the engine into a new lake.
+    #[command(after_help = REPLAY_EXAMPLES)]
+    Replay(ReplayArgs),
     /// Write simulated events as JSON Lines.
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(Box<SimulateArgs>),
@@ -82,6 +90,33 @@ Examples:
 json is one object a line. In json and csv, money is text and exact, instants are in UTC, and bytes that are no UTF-8 are
 base64. text leaves out window_end, date_key and minute_of_day, and its instants are local to the lake.
 Exit status: 0 done, 1 the lake cannot be read, 2 wrong usage, no lake, or no such table.";
+
+const WHY_EXAMPLES: &str = "\
+Examples:
+  What became of an order:
+    tillrace why lake 5f0c64ab-77ad-4d29-a62a-3ca5be1b6c43
+
+  The same for a program, the records one by one:
+    tillrace why lake e17 --output json | jq '.records[]'
+
+Reads the layers that the lake has and says which are missing and what therefore cannot be told; run with
+--layers bronze,silver,quarantine,gold keeps all of them.
+Exit status: 0 a record with that event_id was found, 1 none was found or the lake cannot be read, 2 wrong usage or no lake.";
+
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  Orders of a shop that sells in euros by now, into a lake of their own:
+    tillrace replay lake --reasons currency_mismatch --to lake-eur --currency EUR
+
+  What came late, as the lines it came in, to be run again by hand:
+    tillrace replay lake --reasons late --to late.jsonl
+
+  Lines to be repaired on the way:
+    tillrace replay lake --reasons malformed_json,invalid_field --to - | ./repair | tillrace run --input - --lake repaired
+
+The records stay in the quarantine. They come in the order of their event times, so that none of them is late for another;
+those in which none can be read come first.
+Exit status: 0 done, 1 failed, 2 wrong usage, no lake or no quarantine.";
 
 const SIMULATE_EXAMPLES: &str = "\
 Examples:
@@ -306,6 +341,69 @@ impl ShowArgs {
     pub fn config(self) -> ShowConfig {
         let ShowArgs { lake, table, output, grain, from, to, limit, width: _ } = self;
         ShowConfig { lake, table, output, grain, from, to, limit }
+    }
+}
+
+/// Options of `why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// Folder of the lake
+    #[arg(value_name = "LAKE")]
+    pub lake: PathBuf,
+    /// The event's identifier, as it stands in the record after unescaping
+    #[arg(value_name = "EVENT_ID", allow_hyphen_values = true)]
+    pub event_id: String,
+    /// For a person, or for a program
+    #[arg(long, value_enum, default_value = "text")]
+    pub output: WhyOutput,
+}
+
+impl WhyArgs {
+    /// What is asked, and how it is told.
+    #[must_use]
+    pub fn config(self) -> WhyConfig {
+        let WhyArgs { lake, event_id, output } = self;
+        WhyConfig { lake, event_id, output }
+    }
+}
+
+/// Options of `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Folder of the lake
+    #[arg(value_name = "LAKE")]
+    pub lake: PathBuf,
+    /// Which records, comma-separated: late, or any reason of a rejection whose lines are kept whole
+    #[arg(long, value_name = "REASONS")]
+    pub reasons: String,
+    /// A new file (its name has an extension), - for stdout, or the folder of a new lake
+    #[arg(long, value_name = "FILE|LAKE", allow_hyphen_values = true)]
+    pub to: String,
+    /// The currency of the new lake [default: that of LAKE]
+    #[arg(long, value_name = "CODE")]
+    pub currency: Option<Currency>,
+    /// How far ahead of the clock an event may be
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration)]
+    pub max_future: Micros,
+    /// What is written of the new lake, comma-separated: bronze, silver, quarantine, gold
+    #[arg(long, value_name = "LAYERS", default_value = "quarantine,gold")]
+    pub layers: Layers,
+}
+
+impl ReplayArgs {
+    /// What is taken out, and where it goes.
+    ///
+    /// # Errors
+    /// Where the reasons are none, or options do not go together.
+    pub fn config(self) -> Result<ReplayConfig, UsageError> {
+        let ReplayArgs { lake, reasons, to, currency, max_future, layers } = self;
+        let reasons = value("reasons", &reasons, parse_reasons(&reasons))?;
+        let to = ReplayTarget::of(&to);
+        if currency.is_some() && !matches!(to, ReplayTarget::Lake(_)) {
+            let what = "--currency is for a new lake: lines in a file stay as they came".to_owned();
+            return Err(UsageError::Conflict { what });
+        }
+        Ok(ReplayConfig { lake, reasons, to, currency, max_future, layers })
     }
 }
 

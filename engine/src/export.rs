@@ -67,8 +67,13 @@ fn text_of(cell: Cell<'_>) -> Cow<'_, str> {
         Cell::Money(cents) => Cow::Owned(cents.to_string()),
         Cell::Double(value) => Cow::Owned(value.to_string()),
         Cell::Text(text) => Cow::Borrowed(text),
-        Cell::Bytes(bytes) => std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(base64(bytes)), Cow::Borrowed),
+        Cell::Bytes(bytes) => bytes_text(bytes),
     }
+}
+
+/// Bytes as text where they are UTF-8, else as base64.
+pub(crate) fn bytes_text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(base64(bytes)), Cow::Borrowed)
 }
 
 /// RFC 4648, with padding.

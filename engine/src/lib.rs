@@ -29,6 +29,7 @@ mod message;
 mod number;
 mod partitions;
 mod pin;
+mod replay;
 mod route;
 mod run;
 mod shard;
@@ -41,12 +42,16 @@ mod summary;
 mod terminal;
 mod validate;
 mod view;
+mod why;
 
 pub use config::{Inputs, RunConfig, default_shards};
 pub use duration::{InvalidDuration, parse_duration};
 pub use embed::{EmbedConfig, EmbedEnd, Observer, Shown, embed};
 pub use figures::Figures;
 pub use live::show_live_line;
+pub use replay::{
+    InvalidReasons, Quarantined, ReplayConfig, ReplayError, ReplayTarget, Replayed, parse_reasons, replay,
+};
 pub use route::shard_of;
 pub use run::{RunError, run};
 pub use show::{Moment, ShowConfig, ShowError, ShowOutput, show};
@@ -56,3 +61,4 @@ pub use status::{Status, StatusView};
 pub use summary::{RunEnd, Summary};
 pub use terminal::Terminal;
 pub use validate::{FileReport, ReasonReport, validate};
+pub use why::{WhyConfig, WhyError, WhyOutput, why};

@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use engine::cli::{Cli, Command, RunArgs, ShowArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs};
-use engine::{RunEnd, ShowError, SimulateError, Status, Terminal};
+use engine::cli::{
+    Cli, Command, ReplayArgs, RunArgs, ShowArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs, WhyArgs,
+};
+use engine::{EmbedEnd, ReplayError, Replayed, RunEnd, ShowError, SimulateError, Status, Terminal, WhyError};
 use engine_source::InputKind;
 
 /// Done.
@@ -26,6 +28,8 @@ fn main() -> ExitCode {
         Command::Run(args) => run(*args),
         Command::Simulate(args) => simulate(&args),
         Command::Show(args) => Ok(show(args)),
+        Command::Why(args) => Ok(why(args)),
+        Command::Replay(args) => Ok(replay(args)),
         Command::Validate(args) => validate(&args),
     };
     ExitCode::from(code.unwrap_or_else(|error| complain(&error, FAILED)))
@@ -145,6 +149,52 @@ fn show(args: ShowArgs) -> u8 {
             complain(&error.into(), code)
         }
     }
+}
+
+fn why(args: WhyArgs) -> u8 {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match engine::why(&args.config(), &mut out) {
+        Ok(true) => DONE,
+        Ok(false) => FAILED,
+        // A reader that has gone away (`tillrace why ... | head`) is no failure.
+        Err(WhyError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            let _ = out.into_parts();
+            DONE
+        }
+        Err(error) => {
+            let code = if error.is_usage() { USAGE } else { FAILED };
+            complain(&error.into(), code)
+        }
+    }
+}
+
+fn replay(args: ReplayArgs) -> u8 {
+    let config = match args.config() {
+        Ok(config) => config,
+        Err(error) => return complain(&error.into(), USAGE),
+    };
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    match engine::replay(&config, &mut out) {
+        Ok(Replayed { records, end: None }) => warn(&format!("{records} records")),
+        Ok(Replayed { records, end: Some(end) }) => {
+            let EmbedEnd { ledger, windows } = end;
+            let (accepted, duplicates, late) = (ledger.accepted, ledger.duplicates, ledger.late);
+            let rejected = ledger.rejected_total();
+            warn(&format!(
+                "{records} records: {accepted} accepted in {windows} windows, {duplicates} duplicates, {late} late, \
+                 {rejected} rejected"
+            ));
+        }
+        // A reader that has gone away (`tillrace replay ... | head`) is no failure.
+        Err(ReplayError::Stdout(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            let _ = out.into_parts();
+        }
+        Err(error) => {
+            let code = if error.is_usage() { USAGE } else { FAILED };
+            return complain(&error.into(), code);
+        }
+    }
+    DONE
 }
 
 fn validate(args: &ValidateArgs) -> Result<u8> {

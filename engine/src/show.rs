@@ -307,6 +307,7 @@ fn show_table(
     }
     let days = match table.grain {
         Some(_) => reader.days(table)?.into_iter().filter(|day| span.touches(*day)).collect(),
+        None if table.has_days() => reader.days(table)?,
         // All rows lie in one place.
         None => vec![0],
     };

@@ -1,13 +1,14 @@
 //! Goal: the documentation says what the code does.
 //!
-//! Method: `docs/gold.md` holds a section for each table, rendered here from the definitions and compared; `BLESS=1` writes
-//! it. `docs/events.md` must name every field and every reason there is, and no other.
+//! Method: `docs/gold.md` and `docs/layers.md` hold a section for each table, rendered here from the definitions and compared;
+//! `BLESS=1` writes them. `docs/events.md` must name every field and every reason there is, and no other.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use engine_model::gold::{Column, GOLD, Grains, LEADING, QUARANTINE, TableSchema};
+use engine_model::silver::{BRONZE, SILVER};
 use engine_model::{Field, Reason};
 
 fn path(name: &str) -> PathBuf {
@@ -58,17 +59,28 @@ fn rendered() -> String {
     text.trim_end().to_owned() + "\n"
 }
 
-#[test]
-fn gold_md_describes_the_tables_that_the_code_defines() {
-    let mark = "Every windowed table begins with these.\n\n";
-    let text = read("docs/gold.md");
-    let (prose, tables) = text.split_once(mark).expect("docs/gold.md introduces the leading columns");
-    let expected = rendered();
+/// Compares what stands in a file behind `mark` with what it must be, or writes it.
+fn check(name: &str, mark: &str, expected: &str) {
+    let text = read(name);
+    let (prose, tables) = text.split_once(mark).unwrap_or_else(|| panic!("{name} does not say {mark:?}"));
     if std::env::var_os("BLESS").is_some() {
-        std::fs::write(path("docs/gold.md"), format!("{prose}{mark}{expected}")).unwrap();
+        std::fs::write(path(name), format!("{prose}{mark}{expected}")).unwrap();
         return;
     }
-    assert!(tables == expected, "docs/gold.md is not what engine-model defines; BLESS=1 writes it anew");
+    assert!(tables == expected, "{name} is not what engine-model defines; BLESS=1 writes it anew");
+}
+
+#[test]
+fn gold_md_describes_the_tables_that_the_code_defines() {
+    check("docs/gold.md", "Every windowed table begins with these.\n\n", &rendered());
+}
+
+#[test]
+fn layers_md_describes_the_tables_that_the_code_defines() {
+    let bronze = BRONZE.iter().map(|schema| section(schema, "bronze/"));
+    let silver = SILVER.iter().map(|schema| section(schema, "silver/"));
+    let expected = bronze.chain(silver).collect::<String>().trim_end().to_owned() + "\n";
+    check("docs/layers.md", "The columns of every table.\n\n", &expected);
 }
 
 /// The names in backticks in the first column of the table below a heading.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs tillrace over generated input in several variants and checks each lake with DuckDB (check.py) and with the
-# readers that people use (readers.py).
+# Runs tillrace over generated input in several variants and checks each lake with DuckDB: Gold from the input
+# (check.py), the other layers from the input and Gold from Silver (layers.py); and with the readers that people use
+# (readers.py).
 #
 #   engine/tests/duckdb/run.sh              # seeds 1 2 3
 #   SEEDS="7 8" engine/tests/duckdb/run.sh
@@ -46,9 +47,11 @@ check_variant() {
     mkdir -p "$work/$folder"
     echo "== $folder: ${semantics[*]}${shards:+ --shards $shards}"
     if "$tillrace" run "${inputs[@]}" --lake "$lake" "${semantics[@]}" ${shards:+--shards "$shards"} --summary json \
+        --layers bronze,silver,quarantine,gold \
         >"$work/$folder/summary.json" &&
         .venv/bin/python "$here/check.py" --lake "$lake" "${inputs[@]}" "${semantics[@]}" \
             --summary "$work/$folder/summary.json" &&
+        .venv/bin/python "$here/layers.py" --lake "$lake" "${inputs[@]}" "${grains[@]}" "--utc-offset=$offset" &&
         .venv/bin/python "$here/readers.py" --lake "$lake" "${grains[@]}" ${SPARK:+--spark}; then
         rm -r "${work:?}/$folder"
     else

@@ -82,7 +82,7 @@ pub fn rows(schema: &'static TableSchema, parquet: impl Into<Bytes>) -> Result<R
     let reader = ParquetRecordBatchReaderBuilder::try_new(parquet.into())?.build()?;
     let mut rows = Rows::new(schema);
     for batch in reader {
-        append(&mut rows, &batch?)?;
+        append_batch(&mut rows, &batch?)?;
     }
     Ok(rows)
 }
@@ -96,7 +96,11 @@ pub fn row_count(parquet: impl Into<Bytes>) -> Result<usize, ParquetDecodeError>
     Ok(usize::try_from(metadata.file_metadata().num_rows()).unwrap_or(0))
 }
 
-fn append(rows: &mut Rows, batch: &RecordBatch) -> Result<(), ParquetDecodeError> {
+/// Appends the rows of an Arrow batch read from a file of the table.
+///
+/// # Errors
+/// [`ParquetDecodeError`]: where the batch is not of this table. Nothing is appended then.
+pub fn append_batch(rows: &mut Rows, batch: &RecordBatch) -> Result<(), ParquetDecodeError> {
     let schema = rows.schema();
     let values = schema.columns().map(|column| {
         let (table, name, expected) = (schema.name, column.name, data_type(column.kind));

@@ -10,5 +10,5 @@ mod decode;
 mod file;
 
 pub use batch::{arrow_schema, record_batch};
-pub use decode::{ParquetDecodeError, row_count, rows};
+pub use decode::{ParquetDecodeError, append_batch, row_count, rows};
 pub use file::{CREATED_BY, ParquetEncodeError, ROW_GROUP_ROWS_MAX, parquet};

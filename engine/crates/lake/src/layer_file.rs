@@ -14,6 +14,7 @@ use bytes::Bytes;
 use engine_gold::{CREATED_BY, ParquetEncodeError, arrow_schema, record_batch};
 use engine_model::Rows;
 use engine_model::gold::{ColumnType, TableSchema};
+use engine_model::silver::EVENTS;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, ArrowWriterOptions, compute_leaves};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -49,22 +50,38 @@ pub enum Codec {
     Zstd,
 }
 
+/// How values that mostly differ are laid out in a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One after another.
+    Plain,
+    /// As numbers of the entries of a dictionary, as long as that stays small.
+    Dictionary,
+    /// Numbers as differences; of texts the lengths, and then the texts.
+    Delta,
+}
+
 /// How a table is encoded.
 #[derive(Clone, Copy, Debug)]
 pub struct LayerEncoding {
     /// The codec of every page.
     pub codec: Codec,
-    /// Whether integers and instants are kept as differences.
-    pub has_deltas: bool,
-    /// Whether texts that mostly differ are tried with a dictionary, too.
-    pub has_dictionaries: bool,
+    /// Instants and integers.
+    pub numbers: Layout,
+    /// Identifiers of which nearly every row has one of its own, and raw lines; raw lines never have a dictionary. All
+    /// other texts have one.
+    pub identifiers: Layout,
+    /// Whether each row group has a filter that says which values of `event_id` it cannot hold.
+    pub has_filter: bool,
 }
 
 impl LayerEncoding {
     /// What was measured best for a table.
     #[must_use]
-    pub fn of(_table: &TableSchema) -> LayerEncoding {
-        LayerEncoding { codec: Codec::Zstd, has_deltas: true, has_dictionaries: false }
+    pub fn of(table: &TableSchema) -> LayerEncoding {
+        // A raw line is long, and what is alike in the next one lies nearer without the lengths taken out.
+        let identifiers = if table.name == EVENTS.name { Layout::Plain } else { Layout::Delta };
+        LayerEncoding { codec: Codec::Zstd, numbers: Layout::Delta, identifiers, has_filter: true }
     }
 
     fn properties(self, table: &TableSchema) -> WriterProperties {
@@ -81,19 +98,28 @@ impl LayerEncoding {
             .set_offset_index_disabled(true);
         for column in table.columns() {
             let path = ColumnPath::from(column.name);
+            let is_raw = column.kind == ColumnType::Bytes;
             let is_number = matches!(column.kind, ColumnType::Timestamp | ColumnType::Int32 | ColumnType::Int64);
-            if is_number && self.has_deltas && column.name != "partition" {
+            let layout = match is_number {
+                _ if column.name == "partition" => Layout::Dictionary,
+                true => self.numbers,
+                false if is_raw || is_mostly_distinct(column.name) => self.identifiers,
+                false => Layout::Dictionary,
+            };
+            if layout != Layout::Dictionary || is_raw {
+                let encoding = match layout {
+                    Layout::Delta if is_number => Encoding::DELTA_BINARY_PACKED,
+                    Layout::Delta => Encoding::DELTA_LENGTH_BYTE_ARRAY,
+                    Layout::Plain | Layout::Dictionary => Encoding::PLAIN,
+                };
                 properties = properties
                     .set_column_dictionary_enabled(path.clone(), false)
-                    .set_column_encoding(path.clone(), Encoding::DELTA_BINARY_PACKED);
+                    .set_column_encoding(path.clone(), encoding);
             }
-            if column.kind == ColumnType::Bytes || (is_mostly_distinct(column.name) && !self.has_dictionaries) {
-                properties = properties.set_column_dictionary_enabled(path.clone(), false);
-            }
-            if column.kind == ColumnType::Bytes {
+            if is_raw {
                 properties = properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
             }
-            if column.name == "event_id" {
+            if column.name == "event_id" && self.has_filter {
                 properties = properties
                     .set_column_bloom_filter_fpp(path.clone(), FILTER_ERROR)
                     .set_column_bloom_filter_max_ndv(path, ROW_GROUP_ROWS_MAX as u64);
@@ -101,6 +127,24 @@ impl LayerEncoding {
         }
         properties.build()
     }
+}
+
+/// Rows of Bronze or Silver as one complete file, as a [`LayerWriter`](crate::LayerWriter) writes it: for measuring what an
+/// encoding costs.
+///
+/// # Errors
+/// Where the Parquet library refuses the rows.
+///
+/// # Panics
+/// Where there are no rows, not even an empty part.
+pub fn layer_bytes(parts: &[Rows], encoding: LayerEncoding) -> Result<Vec<u8>, ParquetEncodeError> {
+    let table = parts.first().expect("rows of a table").schema();
+    let mut file = LayerFile::new(table, encoding)?;
+    for rows in parts {
+        file.encode(&record_batch(rows)).map_err(refused(table, rows.len()))?;
+    }
+    file.end().map_err(refused(table, file.rows))?;
+    Ok(std::mem::take(file.writer.inner_mut()))
 }
 
 /// Whether nearly every row of an identifier's column has one of its own, so that a dictionary would be the column, twice.

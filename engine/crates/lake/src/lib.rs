@@ -27,6 +27,7 @@ mod layer_writer;
 mod layers;
 mod quarantine;
 mod reader;
+mod search;
 mod store;
 
 #[cfg(test)]
@@ -34,9 +35,10 @@ mod memory;
 
 pub use gold::{CommitError, CommitReport, CommittedFile, FILE_ROWS_MAX, GoldWriter, PENDING_BYTES_MAX};
 pub use lake::{CreateError, Lake};
-pub use layer_file::{Codec, LayerEncoding, ROW_GROUP_ROWS_MAX};
+pub use layer_file::{Codec, LayerEncoding, Layout, ROW_GROUP_ROWS_MAX, layer_bytes};
 pub use layer_writer::{FILE_BYTES_MAX, LayerWriter, REWRITTEN_BYTES_MAX};
 pub use layers::{InvalidLayers, Layer, Layers};
 pub use quarantine::{QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX, QuarantineWriter};
-pub use reader::{LakeReader, LakeTable, OpenError, ReadError, open};
+pub use reader::{LakeReader, LakeTable, OpenError, ReadError, UNDATED_DAY, open};
+pub use search::Wanted;
 pub use store::{Operation, StoreError};

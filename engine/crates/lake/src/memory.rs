@@ -8,7 +8,7 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 
-use crate::store::Store;
+use crate::store::{OpenedFile, Store};
 
 /// How a step fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,6 +111,10 @@ impl Store for MemoryStore {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let state = self.state.lock().unwrap();
         state.entries.get(path).and_then(Option::as_ref).map(|bytes| bytes.to_vec()).ok_or(ErrorKind::NotFound.into())
+    }
+
+    fn open(&self, path: &Path) -> io::Result<OpenedFile> {
+        self.read(path).map(|bytes| OpenedFile::Bytes(bytes.into()))
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {

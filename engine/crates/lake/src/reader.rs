@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use engine_gold::ParquetDecodeError;
 use engine_model::gold::{self, QUARANTINE, TableSchema};
-use engine_model::{
-    Civil, Currency, Grain, Micros, Rows, Semantics, UtcOffset, WindowLength, civil_of_day, day_of_civil,
-};
+use engine_model::silver::{BRONZE, SILVER};
+use engine_model::{Civil, Currency, Grain, Micros, Rows, Semantics, UtcOffset, WindowLength, day_of_civil};
 use serde_json::Value;
 
 use crate::lake::{FORMAT, MARK};
+use crate::layer_writer::{UNDATED, day_folder};
 use crate::layers::Layer;
 use crate::store::{FileSystem, Operation, Store, StoreError};
 
@@ -73,14 +73,31 @@ pub enum ReadError {
 /// A table that is there.
 #[derive(Clone, Debug)]
 pub struct LakeTable {
-    /// Its name: `kpis_1m`, `dim_product`, `rejected`.
+    /// Its name: `kpis_1m`, `dim_product`, `rejected`; of Bronze and Silver with the layer, `silver/clicks`, because Gold
+    /// has tables of some of these names.
     pub name: String,
     /// Its columns.
     pub schema: &'static TableSchema,
-    /// The layer it is in: Gold or quarantine.
+    /// The layer it is in.
     pub layer: Layer,
     /// The grain at whose windows its rows stand.
     pub grain: Option<Grain>,
+}
+
+/// Stands for no day, before all days.
+pub const UNDATED_DAY: i64 = i64::MIN;
+
+impl LakeTable {
+    /// A table of Bronze or Silver.
+    pub(crate) fn large(layer: Layer, schema: &'static TableSchema) -> LakeTable {
+        LakeTable { name: format!("{layer}/{}", schema.name), schema, layer, grain: None }
+    }
+
+    /// Whether its rows lie in folders of days.
+    #[must_use]
+    pub fn has_days(&self) -> bool {
+        self.grain.is_some() || matches!(self.layer, Layer::Bronze | Layer::Silver)
+    }
 }
 
 /// A lake to be read. It may be written meanwhile.
@@ -88,7 +105,7 @@ pub struct LakeTable {
 pub struct LakeReader {
     root: PathBuf,
     semantics: Semantics,
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 /// Opens the lake at `path`; reads no table yet.
@@ -130,7 +147,7 @@ impl LakeReader {
         &self.semantics
     }
 
-    /// The tables that are there, in the order in which a commit shows them, and those of the quarantine.
+    /// The tables that are there, in the order in which a commit shows them, then those of quarantine, Silver and Bronze.
     ///
     /// # Errors
     /// Where storage fails.
@@ -149,7 +166,10 @@ impl LakeReader {
             grain: None,
         });
         let mut found = Vec::new();
-        for table in gold.chain(quarantine) {
+        let large = [(Layer::Silver, &SILVER[..]), (Layer::Bronze, &BRONZE[..])];
+        let large = large.into_iter().flat_map(|(layer, schemas)| schemas.iter().map(move |schema| (layer, *schema)));
+        let large = large.map(|(layer, schema)| LakeTable::large(layer, schema));
+        for table in gold.chain(quarantine).chain(large) {
             if self.list(&self.folder(&table))?.is_some() {
                 found.push(table);
             }
@@ -157,23 +177,23 @@ impl LakeReader {
         Ok(found)
     }
 
-    /// The local days that a windowed table has folders of, counted from 1970-01-01, ascending; none for other tables.
+    /// The local days that a table has folders of, counted from 1970-01-01, ascending; none for a table without. Before
+    /// them, where there are such rows, [`UNDATED_DAY`] for what belongs to none.
     ///
     /// # Errors
     /// Where storage fails.
     pub fn days(&self, table: &LakeTable) -> Result<Vec<i64>, StoreError> {
-        let mut days: Vec<i64> = match table.grain {
-            Some(_) => {
-                self.list(&self.folder(table))?.unwrap_or_default().iter().filter_map(|name| day(name)).collect()
-            }
-            None => Vec::new(),
+        let mut days: Vec<i64> = if table.has_days() {
+            self.list(&self.folder(table))?.unwrap_or_default().iter().filter_map(|name| day(name)).collect()
+        } else {
+            Vec::new()
         };
         days.sort_unstable();
         Ok(days)
     }
 
-    /// The rows of a table: of a windowed one those of the local days `from_day..to_day`, in the order of windows, of
-    /// another one all. Reads only the folders of those days. Needs memory for all these rows.
+    /// The rows of a table: of one with folders of days those of the local days `from_day..to_day`, a windowed one's in the
+    /// order of windows, of another one all. Reads only the folders of those days. Needs memory for all these rows.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -229,14 +249,14 @@ impl LakeReader {
     }
 
     /// The data files of a table, in the order of their rows.
-    fn files(&self, table: &LakeTable, from_day: i64, to_day: i64) -> Result<Vec<PathBuf>, StoreError> {
+    pub(crate) fn files(&self, table: &LakeTable, from_day: i64, to_day: i64) -> Result<Vec<PathBuf>, StoreError> {
         let folder = self.folder(table);
-        if table.grain.is_none() {
+        if !table.has_days() {
             return self.files_in(&folder);
         }
         let mut files = Vec::new();
         for day in self.days(table)?.into_iter().filter(|day| (from_day..to_day).contains(day)) {
-            files.extend(self.files_in(&folder.join(day_name(day)))?);
+            files.extend(self.files_in(&folder.join(folder_name(day)))?);
         }
         Ok(files)
     }
@@ -255,7 +275,8 @@ impl LakeReader {
     }
 
     fn folder(&self, table: &LakeTable) -> PathBuf {
-        self.root.join(table.layer.name()).join(&table.name)
+        let name = table.name.rsplit('/').next().expect("a split has a part");
+        self.root.join(table.layer.name()).join(name)
     }
 
     /// `None` where there is no such folder. Names that are no UTF-8 are none of ours.
@@ -265,18 +286,20 @@ impl LakeReader {
     }
 }
 
-/// Reads the name of a day's folder, `2026-01-01`.
+/// Reads the name of a day's folder, `2026-01-01`, or of what belongs to none.
 fn day(name: &str) -> Option<i64> {
+    if name == UNDATED {
+        return Some(UNDATED_DAY);
+    }
     let mut parts = name.splitn(3, '-').map(|part| part.parse::<i64>().ok());
     let (year, month, day) = (parts.next()??, parts.next()??, parts.next()??);
     let day = day_of_civil(Civil { year, month, day });
     // A name that is shown otherwise than it is written is no date, and no folder of ours.
-    (day_name(day) == name).then_some(day)
+    (day_folder(Some(day)) == name).then_some(day)
 }
 
-fn day_name(day: i64) -> String {
-    let date = civil_of_day(day);
-    format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
+fn folder_name(day: i64) -> String {
+    day_folder((day != UNDATED_DAY).then_some(day))
 }
 
 /// What `run.json` says.

@@ -6,8 +6,12 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
 
 /// Storage. All calls block.
 pub(crate) trait Store: fmt::Debug + Send + Sync {
@@ -16,6 +20,9 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
 
     /// All bytes of a file, as it was at one moment: one that is replaced meanwhile is read to its own end.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
+    /// Opens a file to read parts of it, as it is at this moment: one that is replaced meanwhile stays as it was.
+    fn open(&self, path: &Path) -> io::Result<OpenedFile>;
 
     /// Makes one folder. [`io::ErrorKind::AlreadyExists`] where something is there, [`io::ErrorKind::NotFound`]
     /// where the folder above is missing.
@@ -40,6 +47,42 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
 
     /// Removes an empty folder.
     fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+}
+
+/// A file of which parts can be read.
+pub(crate) enum OpenedFile {
+    /// On a file system.
+    File(File),
+    /// In memory.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for storage in memory"))]
+    Bytes(Bytes),
+}
+
+impl Length for OpenedFile {
+    fn len(&self) -> u64 {
+        match self {
+            OpenedFile::File(file) => file.len(),
+            OpenedFile::Bytes(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+impl ChunkReader for OpenedFile {
+    type T = Box<dyn Read>;
+
+    fn get_read(&self, start: u64) -> Result<Box<dyn Read>, ParquetError> {
+        Ok(match self {
+            OpenedFile::File(file) => Box::new(file.get_read(start)?),
+            OpenedFile::Bytes(bytes) => Box::new(bytes.get_read(start)?),
+        })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        match self {
+            OpenedFile::File(file) => file.get_bytes(start, length),
+            OpenedFile::Bytes(bytes) => bytes.get_bytes(start, length),
+        }
+    }
 }
 
 /// What was asked of storage.
@@ -119,6 +162,10 @@ impl Store for FileSystem {
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         fs::read(path)
+    }
+
+    fn open(&self, path: &Path) -> io::Result<OpenedFile> {
+        File::open(path).map(OpenedFile::File)
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {

@@ -126,6 +126,12 @@ impl Semantics {
         self.lateness
     }
 
+    /// The same with another currency.
+    #[must_use]
+    pub fn with_currency(self, currency: Currency) -> Semantics {
+        Semantics { currency, ..self }
+    }
+
     /// The pipeline's currency.
     #[must_use]
     pub fn currency(&self) -> Currency {

@@ -35,8 +35,6 @@ struct Generation {
     last: WindowId,
     /// The window it began with.
     origin: WindowId,
-    /// How many identifiers it will have, if it becomes like the one before.
-    expected: usize,
     windows: TextMap<Offset>,
 }
 
@@ -146,9 +144,8 @@ impl Dedup {
         // It will be like the one before, whose last events are still to come.
         let before = self.generations.last().filter(|_| self.makes_room);
         let expected = before.map_or(0, |before| with_margin(before.windows.len()));
-        let mut windows = TextMap::default();
-        windows.reserve(expected / FIRST_PART);
-        self.generations.insert(place, Generation { first: window, last: window, origin: window, expected, windows });
+        let windows = TextMap::expecting(expected, expected / FIRST_PART);
+        self.generations.insert(place, Generation { first: window, last: window, origin: window, windows });
         place
     }
 
@@ -183,7 +180,7 @@ impl Dedup {
         if let Some(newest) = self.generations.last_mut()
             && let Some(spare) = self.spare.take()
         {
-            newest.windows.grow_into_spare(spare, newest.expected);
+            newest.windows.grow_into_spare(spare);
         }
     }
 
@@ -249,6 +246,34 @@ mod tests {
                 if close {
                     emitted = emitted.max(base.start(WindowId(newest - 2 * spread)));
                     dedup.forget(emitted);
+                }
+            }
+        }
+    }
+
+    /// Five windows of about as many identifiers, each closing when a sixth of the next has come.
+    #[test]
+    fn an_identifier_takes_at_most_forty_bytes_when_a_window_closes() {
+        const COUNT: u32 = 60_000;
+        let base = minute();
+        let mut dedup = Dedup::new(base);
+        let mut number = 0u32;
+        for window in 0..5i64 {
+            // A little more each time, as on a morning.
+            let count = COUNT + u32::try_from(window).unwrap() * COUNT / 50;
+            for n in 0..count {
+                let id = format!("{number:08x}-0000-4000-8000-{:012x}", u64::from(number) * 7_919);
+                let id = Text::in_place(id.as_bytes()).unwrap();
+                number += 1;
+                let bound = base.start(WindowId(window - i64::from(n < count / 6)));
+                assert_eq!(dedup.accept(&id, &[], Tag::of(&id), WindowId(window), bound), None);
+                if n == count / 6 {
+                    let bytes = dedup.memory_bytes() / dedup.len();
+                    assert!(window < 2 || (30..=40).contains(&bytes), "{bytes} bytes before window {window}");
+                    dedup.forget(base.start(WindowId(window)));
+                }
+                if n % 512 == 0 {
+                    dedup.tidy();
                 }
             }
         }

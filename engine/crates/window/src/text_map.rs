@@ -51,6 +51,8 @@ pub struct TextMap<V> {
     moved: usize,
     arena: TextArena,
     growth: Growth,
+    /// How many texts will come, where that can be guessed; else 0. Until then room doubles, and what is beyond is little.
+    goal: usize,
 }
 
 /// How many slots move at a time: a table of a million texts has moved when 65 536 more have come, of the million for which
@@ -89,11 +91,13 @@ impl Growth {
         }
     }
 
-    /// How many slots follow a full table.
-    fn slots_after(self, slots: usize) -> usize {
+    /// How much room follows `count`, which is full, where `goal` are expected: of slots or of entries.
+    fn after(self, count: usize, goal: usize) -> usize {
         match self {
-            Growth::Fast => 2 * slots,
-            Growth::Compact => slots + slots / 2,
+            Growth::Fast if count >= goal && goal > 0 => count + count / 8,
+            Growth::Fast if goal > 0 => goal.min(2 * count),
+            Growth::Fast => 2 * count,
+            Growth::Compact => count + count / 2,
         }
     }
 }
@@ -152,7 +156,14 @@ impl<V> TextMap<V> {
 
     fn growing(growth: Growth) -> TextMap<V> {
         let (slots, log, former, arena) = (Vec::new(), Vec::new(), Vec::new(), TextArena::new());
-        TextMap { slots, log, limit: 0, former, moved: 0, arena, growth }
+        TextMap { slots, log, limit: 0, former, moved: 0, arena, growth, goal: 0 }
+    }
+
+    /// A map that will have about `count` texts, with room for `first` of them.
+    pub(crate) fn expecting(count: usize, first: usize) -> TextMap<V> {
+        let mut map = TextMap { goal: count, ..TextMap::default() };
+        map.reserve(first);
+        map
     }
 
     /// Number of texts.
@@ -308,7 +319,8 @@ impl<V> TextMap<V> {
         self.move_slots(STEP);
         let slots = self.slots.len();
         if self.log.len() >= self.growth.room(slots) {
-            self.grow_into(vec![0; self.growth.slots_after(slots).max(SLOTS_MIN)]);
+            let goal = self.growth.slots_for(self.goal);
+            self.grow_into(vec![0; self.growth.after(slots, goal).max(SLOTS_MIN)]);
         }
     }
 
@@ -325,14 +337,16 @@ impl<V> TextMap<V> {
         }
     }
 
-    /// Makes room in the log for the next text: a compact one grows by an eighth, which costs no copy where memory is
-    /// moved by its pages.
+    /// Makes room in the log for the next text.
     #[cold]
     fn make_room_in_log(&mut self) {
-        match self.growth {
-            Growth::Fast => self.log.reserve(1),
-            Growth::Compact => self.log.reserve_exact((self.log.len() / 8).max(SLOTS_MIN)),
-        }
+        let len = self.log.len();
+        let more = match self.growth {
+            Growth::Fast => Growth::Fast.after(len, self.goal) - len,
+            // Off the event path, where a copy more does no harm.
+            Growth::Compact => len / 8,
+        };
+        self.log.reserve_exact(more.max(SLOTS_MIN));
     }
 
     /// Moves the slots of the next `places` of the former table, and drops it after the last.
@@ -408,11 +422,12 @@ impl Spare {
 }
 
 impl<V> TextMap<V> {
-    /// Grows into the table of `spare`, which has been cleared, where that has room for `count` texts, not much more, and more
-    /// than this map's own; else drops it.
-    pub(crate) fn grow_into_spare(&mut self, spare: Spare, count: usize) {
+    /// Grows into the table of `spare`, which has been cleared, where that has room for about as many texts as are expected and
+    /// for more than this map's own; else drops it.
+    pub(crate) fn grow_into_spare(&mut self, spare: Spare) {
         let room = self.growth.room(spare.slots.len());
-        if count <= room && room <= 4 * count && spare.slots.len() > self.slots.len() {
+        let is_about_right = self.goal - self.goal / 16 <= room && room <= 4 * self.goal;
+        if is_about_right && spare.slots.len() > self.slots.len() {
             self.grow_into(spare.slots);
         }
     }
