@@ -121,7 +121,7 @@ function draw(at) {
     detailDrawn = at;
     drawDetail();
   }
-  if (at - described >= 5000) {
+  if (at - described >= 1000) {
     described = at;
     setText(byId('picture-text'), picture.describe(state));
   }
