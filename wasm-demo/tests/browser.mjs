@@ -125,6 +125,7 @@ for (const [file, how] of [[join(work, 'shop.jsonl'), 'dropped'], [join(root, 'e
     assert.equal(await page.textContent('#connection-text'), 'File read');
     assert.equal(await page.textContent('#tagline'), basename(file));
     await page.click('#open-downloads');
+    await page.waitForSelector('#tables button');
     const folder = join(work, 'browser', name);
     mkdirSync(folder, { recursive: true });
     const buttons = page.locator('#tables button');

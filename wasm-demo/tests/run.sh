@@ -29,6 +29,8 @@ tillrace=${CARGO_TARGET_DIR:-target}/debug/tillrace
 
 echo "types of the page's scripts"
 target/browser/node_modules/.bin/tsc --project wasm-demo/tests/tsconfig.json
+# The worker with the engine's own types, which the build has made.
+target/browser/node_modules/.bin/tsc --project wasm-demo/tests/tsconfig.worker.json
 
 work=target/demo-check
 rm -rf "$work"

@@ -19,9 +19,11 @@ const CHUNK_ROWS = 50_000;
 /** The smallest module that uses a vector: whether the browser can. */
 const SIMD_PROBE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]);
 
-/** @type {any} the module's Engine class */
+/** @typedef {import('./engine/simd.js').Engine} Engine */
+
+/** @type {typeof import('./engine/simd.js').Engine} */
 let Engine;
-/** @type {any} */
+/** @type {any} an Engine, or null where none runs */
 let engine = null;
 let form = '';
 let build = '';
@@ -38,7 +40,7 @@ let started = 0;
 let ticked = 0;
 let told = 0;
 let counted = 0;
-/** Records and moments of the last second, for the rate. */
+/** Moments of the last second, and how many records there were. @type {[number, number][]} */
 let rates = [];
 let records = 0;
 /** Wakes the worker without the delay of a timer. */
@@ -64,7 +66,7 @@ function postState(state, text) {
   post({ type: 'state', state, text });
 }
 
-/** @param {any} made the engine @param {string} name */
+/** @param {Engine} made @param {string} name */
 function begin(made, name) {
   engine?.free();
   engine = made;
@@ -196,7 +198,7 @@ async function unpacked(file) {
 
 /** What a table's name and place are; `kpis_1m` and `kpis`. */
 function tables() {
-  return engine.tables().map((text, index) => {
+  return engine.tables().map((/** @type {string} */ text, /** @type {number} */ index) => {
     const [name, schema] = text.split(' ');
     return { index, name, schema, rows: engine.rowCount(index) };
   });
@@ -228,6 +230,7 @@ async function download(id, index, format) {
 
 /** How many records a second go through, by form, on this machine. @param {object} settings @param {number} milliseconds */
 async function measure(settings, milliseconds) {
+  /** @type {Record<string, number>} */
   const rates = {};
   for (const form of ['lines', 'events']) {
     const scratch = Engine.simulated(JSON.stringify({ ...settings, form }), 'measure');
@@ -298,7 +301,7 @@ async function answer(data) {
 }
 
 const loaded = load();
-self.addEventListener('message', async ({ data }) => {
+self.addEventListener('message', async (/** @type {MessageEvent} */ { data }) => {
   try {
     await loaded;
     const value = await answer(data);
