@@ -3,6 +3,7 @@
 
     cargo build --release -p engine && benches/dashboard_cost.py
     benches/dashboard_cost.py --readers 4 --pairs 9 --rate 2000
+    benches/dashboard_cost.py --phases 20      within one run: a second with readers, a second without, in turns
     benches/dashboard_cost.py --limit 3        exit 1 where the median costs more than 3 %
 
 Each pair runs `tillrace run` twice over the same simulated trade, once plain and once with `--dashboard` and readers that
@@ -10,6 +11,11 @@ take in every event of the stream as fast as they can, in an order that changes 
 a pair is that of the rates their summaries state; what is printed is the median of the pairs, and how far they spread.
 The readers run on the same cores, so their own work, which a real browser does elsewhere, counts too. Beside it stands the
 processor time of the runs, which a busy machine moves less: it tells how much work the dashboard is, wherever it is done.
+
+With `--phases` there is one run, with the dashboard all the time, and readers come and go. What it compares is the processor
+time that the threads of the event path (source and shards) need for a record, in seconds that lie beside each other: so neither
+commits, which stall a run at full speed every few seconds, nor a machine that is fast and slow by turns hide it. What the
+dashboard costs without readers (a look at a counter a batch, sums twice a second) is in both. Linux only.
 
 Python 3.11, standard library only.
 """
@@ -19,12 +25,14 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,12 +72,65 @@ def run(binary: Path, lake: Path, arguments: list[str], readers: int | None) -> 
     return json.loads(out)["records_per_second"], usage.ru_utime + usage.ru_stime
 
 
+def records(address: tuple[str, int]) -> int:
+    """How many records have been read."""
+    with socket.create_connection(address) as connection:
+        connection.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        answer = b""
+        while chunk := connection.recv(1 << 16):
+            answer += chunk
+    return json.loads(answer.split(b"\r\n\r\n", 1)[1])["status"]["records"]
+
+
+def event_path_seconds(pid: int) -> float:
+    """Processor time of the source's and the shards' threads so far."""
+    seconds = 0.0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if re.match("source|shard-", (task / "comm").read_text()):
+            seconds += int((task / "schedstat").read_text().split()[0]) / 1e9
+    return seconds
+
+
+def in_phases(binary: Path, lake: Path, arguments: list[str], readers: int, phases: int, seconds: float) -> list[float]:
+    """Ratios of the event path's records a processor second in neighbouring phases with and without readers, of one run."""
+    command = [binary, "run", "--lake", lake, "--dashboard", "127.0.0.1:0", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        found = re.search(r"dashboard: http://([\d.]+):(\d+)/", process.stderr.readline())
+        address = (found[1], int(found[2]))
+        rates = []
+        for phase in range(phases + 1):
+            connections = []
+            if phase % 2:
+                connections = [socket.create_connection(address) for _ in range(readers)]
+                for connection in connections:
+                    connection.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                    threading.Thread(target=drain, args=(connection,), daemon=True).start()
+            before, count_before = event_path_seconds(process.pid), records(address)
+            time.sleep(seconds)
+            after, count_after = event_path_seconds(process.pid), records(address)
+            rates.append((count_after - count_before) / (after - before))
+            for connection in connections:
+                connection.shutdown(socket.SHUT_RDWR)
+        process.send_signal(signal.SIGINT)
+        process.wait()
+    shutil.rmtree(lake)
+    # Each with the mean of those before and behind it: what grows or falls evenly over the day drops out.
+    return [2 * rates[phase] / (rates[phase - 1] + rates[phase + 1]) for phase in range(1, phases, 2)]
+
+
+def drain(connection: socket.socket) -> None:
+    """Takes in all that comes."""
+    while connection.recv(1 << 20):
+        pass
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/tillrace")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--readers", type=int, default=1)
     parser.add_argument("--duration", default="12h", help="event time of each run")
+    parser.add_argument("--phases", type=int, help="within one run, so many seconds with and without readers")
     parser.add_argument("--limit", type=float, help="percent that it may cost")
     options, arguments = parser.parse_known_args()
     arguments = ["--duration", options.duration, *arguments]
@@ -77,8 +138,12 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     ratios, works = [], []
     try:
-        run(options.binary, folder / "lake", arguments, None)  # Warms up.
-        for pair in range(options.pairs):
+        if options.phases:
+            ratios = in_phases(options.binary, folder / "lake", arguments, options.readers, options.phases, 1.0)
+            print(" ".join(f"{ratio:.3f}" for ratio in ratios))
+        else:
+            run(options.binary, folder / "lake", arguments, None)  # Warms up.
+        for pair in range(0 if options.phases else options.pairs):
             order = [None, options.readers] if pair % 2 == 0 else [options.readers, None]
             runs = {readers: run(options.binary, folder / "lake", arguments, readers) for readers in order}
             (rate, work), (rate_with, work_with) = runs[None], runs[options.readers]
@@ -90,8 +155,8 @@ def main() -> None:
         shutil.rmtree(folder)
     cost = 100 * (1 - statistics.median(ratios))
     spread = f"{100 * (1 - max(ratios)):.1f} to {100 * (1 - min(ratios)):.1f}"
-    work = 100 * (statistics.median(works) - 1)
-    print(f"{options.readers} readers cost {cost:.1f} % of the rate (median of {len(ratios)} pairs; {spread} %), {work:.1f} % more work")
+    work = f", {100 * (statistics.median(works) - 1):.1f} % more work" if works else ""
+    print(f"{options.readers} readers cost {cost:.1f} % of the rate (median of {len(ratios)}; {spread} %){work}")
     if options.limit is not None and cost > options.limit:
         sys.exit(f"more than {options.limit} %")
 

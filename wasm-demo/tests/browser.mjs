@@ -129,7 +129,6 @@ for (const [file, how] of [[join(work, 'shop.jsonl'), 'dropped'], [join(root, 'e
     const folder = join(work, 'browser', name);
     mkdirSync(folder, { recursive: true });
     const buttons = page.locator('#tables button');
-    await buttons.first().waitFor();
     const count = await buttons.count();
     assert.equal(count, 40, 'twenty tables, two formats');
     for (let index = 0; index < count; index += 1) {
