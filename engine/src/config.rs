@@ -7,6 +7,7 @@ use engine_model::{Micros, Semantics};
 use engine_source::{Input, InputKind};
 
 use crate::pin::core_count;
+use crate::source::AtEnd;
 
 /// What a run needs to know. Everything in it has been checked on its own; see [`crate::cli`] for how it is read.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct RunConfig {
     pub pace: Option<f64>,
     /// When a live partition that is silent stops holding the others up.
     pub idle_timeout: Micros,
+    /// What becomes of open windows at the end of all inputs.
+    pub at_end: AtEnd,
 }
 
 /// Where events come from.

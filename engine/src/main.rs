@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::{Context, Result};
 use clap::Parser;
 use engine::cli::{Cli, Command, RunArgs, ShowArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs};
-use engine::{RunEnd, ShowError, SimulateError, Status, Terminal};
+use engine::{RunEnd, ShowError, SimulateError, Status, Summary, Terminal};
 use engine_source::InputKind;
 
 /// Done.
@@ -59,9 +59,8 @@ fn run(args: RunArgs) -> Result<u8> {
     let stop = stop_on_signals()?;
     let status = Status::new();
     let done = AtomicBool::new(false);
-    let names: Vec<String> = config.inputs.names().into_iter().map(|(name, _)| name).collect();
     let result = std::thread::scope(|scope| {
-        let live = scope.spawn(|| engine::show_live_line(&status, &names, &done));
+        let live = scope.spawn(|| engine::show_live_line(&status, &done));
         let result = engine::run(&config, &status, &stop);
         done.store(true, Ordering::Relaxed);
         live.thread().unpark();
@@ -78,9 +77,10 @@ fn run(args: RunArgs) -> Result<u8> {
         SummaryFormat::Text => summary.to_text(&Terminal::of_stdout()),
         SummaryFormat::Json => summary.to_json() + "\n",
     })?;
+    say_what_was_found(&summary);
     let mut code = FAILED;
     match &summary.end {
-        RunEnd::Finished => return Ok(DONE),
+        RunEnd::Finished => code = DONE,
         // Without a bound this is the only end there is.
         RunEnd::Interrupted if config.inputs.is_live() => code = DONE,
         RunEnd::Interrupted => warn("interrupted: closed windows are written"),
@@ -88,9 +88,19 @@ fn run(args: RunArgs) -> Result<u8> {
     }
     let open = summary.open_windows.len();
     if open > 0 {
-        warn(&format!("not written: {open} open base windows, and the rollups they belong to"));
+        warn(&format!("open: {open} base windows, and the rollups they belong to, wait for the next run on this lake"));
     }
     Ok(code)
+}
+
+/// Says what the run has met that an earlier one has left.
+fn say_what_was_found(summary: &Summary) {
+    if let Some(resumed) = &summary.resumed {
+        warn(&resumed.to_string());
+    }
+    for (name, count) in &summary.late_for_emitted {
+        warn(&format!("late: {count} records of {name} belong to windows that an earlier run has emitted"));
+    }
 }
 
 /// A flag that Ctrl-C and SIGTERM set.

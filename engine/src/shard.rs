@@ -7,7 +7,8 @@ use engine_model::{Batch, Cell, Event, Rows, Semantics, Watermark, gold};
 use engine_window::{Ledger, Shard};
 use rtrb::{Consumer, Producer};
 
-use crate::message::{Gone, Patience, Report, ToShard, receive, send};
+use crate::cut::{Exclusion, Exclusions};
+use crate::message::{Barrier, Gone, Patience, Report, ToShard, receive, send};
 use crate::source::SourceNames;
 use crate::status::Status;
 
@@ -21,12 +22,14 @@ pub(crate) struct ShardWork {
     names: Arc<SourceNames>,
     /// `None` where the quarantine is left out.
     duplicates: Option<Rows>,
+    /// Duplicates since the last barrier.
+    exclusions: Exclusions,
 }
 
 impl ShardWork {
     pub(crate) fn new(semantics: &Semantics, names: Arc<SourceNames>, quarantine: bool) -> ShardWork {
         let duplicates = quarantine.then(|| Rows::new(&gold::DUPLICATES));
-        ShardWork { shard: Shard::new(semantics), names, duplicates }
+        ShardWork { shard: Shard::new(semantics), names, duplicates, exclusions: Exclusions::default() }
     }
 
     /// Takes the events of `batch` in that are in time.
@@ -34,13 +37,26 @@ impl ShardWork {
     /// # Panics
     /// Where one is late after all: its partition's progress knows what is emitted.
     pub(crate) fn ingest(&mut self, batch: &Batch) {
-        let ShardWork { shard, names, duplicates } = self;
+        let ShardWork { shard, names, duplicates, exclusions } = self;
         let late = shard.ingest_batch(batch, |event| {
+            exclusions.push(batch.header.partition, Exclusion { offset: event.offset, is_rejected: false });
             if let Some(rows) = duplicates {
                 quarantine(rows, names, batch, event);
             }
         });
         assert_eq!(late, 0, "events of windows that are emitted came as in time");
+    }
+
+    /// Takes events in again that an earlier run has accepted.
+    pub(crate) fn restore(&mut self, batch: &Batch) {
+        self.shard.restore_batch(batch);
+    }
+
+    /// What is known here at a barrier, behind all duplicates.
+    pub(crate) fn barrier(&mut self, reports: &mut Producer<Report>) -> Result<Barrier, Gone> {
+        self.send_duplicates(reports, true)?;
+        let quality = self.shard.open_quality().to_vec();
+        Ok(Barrier { quality, exclusions: std::mem::take(&mut self.exclusions), source: None })
     }
 
     /// Sends duplicates on, where there are enough of them or `all` are wanted.
@@ -86,7 +102,7 @@ pub(crate) fn send_rows(rows: &mut Rows, reports: &mut Producer<Report>, all: bo
         return Ok(());
     }
     let empty = Rows::new(rows.schema());
-    send(reports, Report::Quarantined(std::mem::replace(rows, empty)))
+    send(reports, Report::Rows(std::mem::replace(rows, empty)))
 }
 
 /// The way from one source thread to this shard.
@@ -96,12 +112,14 @@ pub(crate) struct SourceLink {
     /// Emptied batches on their way back.
     pub(crate) empty: Producer<Batch>,
     watermark: Watermark,
+    /// Whether it has sent a barrier that others have not.
+    at_barrier: bool,
     has_ended: bool,
 }
 
 impl SourceLink {
     pub(crate) fn new(rx: Consumer<ToShard>, empty: Producer<Batch>) -> SourceLink {
-        SourceLink { rx, empty, watermark: Watermark::NONE, has_ended: false }
+        SourceLink { rx, empty, watermark: Watermark::NONE, at_barrier: false, has_ended: false }
     }
 }
 
@@ -116,9 +134,11 @@ pub(crate) fn run_shard(
     let mut patience = Patience::default();
     while !links.iter().all(|link| link.has_ended) {
         let mut is_idle = true;
-        for link in links.iter_mut().filter(|link| !link.has_ended) {
+        for link in links.iter_mut().filter(|link| !link.has_ended && !link.at_barrier) {
             match receive(&mut link.rx)? {
                 None => continue,
+                Some(ToShard::Restored(batch)) => work.restore(&batch),
+                Some(ToShard::Barrier) => link.at_barrier = true,
                 Some(ToShard::Events(mut batch)) => {
                     work.ingest(&batch);
                     work.send_duplicates(&mut reports, false)?;
@@ -139,6 +159,11 @@ pub(crate) fn run_shard(
             if let Some(status) = status {
                 status.open_windows.store(work.open_window_count(), Relaxed);
             }
+        }
+        if links.iter().any(|link| link.at_barrier) && links.iter().all(|link| link.at_barrier || link.has_ended) {
+            let barrier = work.barrier(&mut reports)?;
+            send(&mut reports, Report::Barrier(Box::new(barrier)))?;
+            links.iter_mut().for_each(|link| link.at_barrier = false);
         }
         if is_idle {
             patience.wait();

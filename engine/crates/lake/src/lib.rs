@@ -7,30 +7,43 @@
 //! LAKE/gold/dim_product/dim_product.parquet     replaced whole
 //! LAKE/quarantine/late/000003.parquet           numbered in the order of writing
 //! LAKE/_tillrace/run.json                       what the lake was made with
+//! LAKE/_tillrace/commit                         the record of the last commit
+//! LAKE/_tillrace/state/000001.log               what spans windows
+//! LAKE/_tillrace/lock                           locked while a run writes
 //! LAKE/_tillrace/tmp/…                          unfinished files
 //! ```
 //!
 //! A file under `gold` or `quarantine` is complete from the moment its name appears: it is written under
 //! `_tillrace/tmp`, synced, renamed to its place, and then the folder is synced.
 //!
-//! [`GoldWriter`] says what a commit is and what a reader can rely on; [`open`] is such a reader. Left out: Delta, object stores, going on after a
-//! restart, and the layers Bronze and Silver. There is no clock here; when to commit is the caller's decision.
+//! [`LakeWriter`] commits, as `docs/recovery.md` says; the head of `gold.rs` says what a reader can rely on; [`open`] is such a reader.
+//! Left out: Delta, object stores, and the layers Bronze and Silver. There is no clock here; when to commit is the caller's decision.
 
 #![forbid(unsafe_code)]
 
+mod failpoint;
 mod gold;
+mod input_log;
 mod lake;
 mod layers;
 mod quarantine;
 mod reader;
+mod record;
+mod staging;
+mod state_log;
 mod store;
+mod writer;
 
 #[cfg(test)]
 mod memory;
 
-pub use gold::{CommitError, CommitReport, CommittedFile, FILE_ROWS_MAX, GoldWriter, PENDING_BYTES_MAX};
+pub use failpoint::failpoint;
+pub use gold::{FILE_ROWS_MAX, PENDING_BYTES_MAX};
+pub use input_log::{InputLog, StoredInput};
 pub use lake::{CreateError, Lake};
 pub use layers::{InvalidLayers, Layer, Layers};
-pub use quarantine::{QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX, QuarantineWriter};
+pub use quarantine::{QUARANTINE_BYTES_MAX, QUARANTINE_ROWS_MAX};
 pub use reader::{LakeReader, LakeTable, OpenError, ReadError, open};
+pub use staging::CommitError;
 pub use store::{Operation, StoreError};
+pub use writer::{CommitReport, CommittedFile, LakeWriter};

@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod identity;
 mod inputs;
 mod lines;
@@ -16,6 +17,7 @@ mod pattern;
 mod stoppable;
 mod stream;
 
+pub use bytes::ByteStream;
 pub use inputs::{Compression, Input, InputError, InputKind, resolve};
 pub use lines::{LINE_BYTES_MAX, LineLimits, LineReader, READ_BYTES_DEFAULT, SlabRef};
 pub use open_readers::{OPEN_READERS_DEFAULT, OpenReaders};

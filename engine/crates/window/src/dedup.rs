@@ -101,6 +101,16 @@ impl Dedup {
         None
     }
 
+    /// Remembers that `id` was accepted into `window`, before a restart.
+    pub(crate) fn restore(&mut self, id: &Text, arena: &[u8], tag: Tag, window: WindowId) {
+        let home = self.home_of(window);
+        let windows = &mut self.generations[home].windows;
+        let (known, is_new) = windows.entry_with_tag(id, arena, tag, || PackedWindow::new(window));
+        if !is_new && known.get() < window {
+            *known = PackedWindow::new(window);
+        }
+    }
+
     /// The latest window that ends after `bound` and that `id` was accepted into, if there is one outside the
     /// generation at `home`.
     fn look_beside(&self, home: usize, id: &Text, arena: &[u8], tag: Tag, bound: EventTime) -> Option<WindowId> {

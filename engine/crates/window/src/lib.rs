@@ -26,6 +26,7 @@ mod progress;
 mod quality;
 mod sessions;
 mod shard;
+mod state;
 mod text_map;
 mod totals;
 
@@ -38,5 +39,6 @@ pub use partial::WindowPartial;
 pub use progress::{Arrival, Progress};
 pub use quality::{Ledger, QualityPartial};
 pub use shard::{OpenWindow, Shard, ShardClose};
+pub use state::InvalidState;
 pub use text_map::TextMap;
 pub use totals::{MoneySum, Sums};
