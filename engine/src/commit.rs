@@ -11,6 +11,7 @@ use crate::cut::{Cut, Exclusions, Identity, Observed, PartitionCut, micros_of, s
 use crate::embed::{Observer, Shown};
 use crate::figures::{Collector, Figures};
 use crate::message::{Barrier, CommitWish, Gone, Patience, Report, SourceBarrier, receive};
+use crate::testing;
 
 /// How long a closed window of a stream waits to be written: well under the two seconds that the contract allows.
 const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
@@ -136,7 +137,7 @@ impl Committer {
             ledger: (&cut.books).into(),
             emitted: cut.emitted(),
             open_windows: Vec::new(),
-            commit_delay: commit_delay_for_tests().unwrap_or(delay),
+            commit_delay: testing::commit_delay().unwrap_or(delay),
             waiting_since: None,
             dimensions_written: Instant::now(),
             has_news: false,
@@ -339,10 +340,4 @@ impl Committer {
             self.unseen.drain(..).for_each(observer);
         }
     }
-}
-
-/// In debug builds `TILLRACE_COMMIT_DELAY_MS` sets how long rows wait, so that tests need not.
-fn commit_delay_for_tests() -> Option<Duration> {
-    let text = std::env::var("TILLRACE_COMMIT_DELAY_MS").ok().filter(|_| cfg!(debug_assertions))?;
-    Some(Duration::from_millis(text.parse().ok()?))
 }

@@ -81,6 +81,7 @@ pub fn embed<T>(
         currency: semantics.currency(),
         max_future: Micros::ZERO, // Feed is given its rules.
         pace: None,
+        batch_records: None,
         quarantine,
         live: None,
         at_end: AtEnd::Emit,

@@ -39,6 +39,7 @@ mod source;
 mod status;
 mod summary;
 mod terminal;
+mod testing;
 mod validate;
 mod view;
 

@@ -26,6 +26,7 @@ use crate::source::{
 };
 use crate::status::Status;
 use crate::summary::{Resumed, RunEnd, Summary};
+use crate::testing;
 
 /// Messages on a ring from a source to a shard: some 128 KiB of events each.
 const EVENT_RING_LEN: usize = 32;
@@ -113,6 +114,7 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         currency: config.semantics.currency(),
         max_future: config.max_future,
         pace: config.pace,
+        batch_records: testing::batch_records(),
         quarantine,
         live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
         at_end: config.at_end,

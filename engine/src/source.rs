@@ -32,6 +32,7 @@ use crate::partitions::{Origin, Partition, Partitions, SourceError, rest_of};
 use crate::route::{ShardLink, shard_of};
 use crate::shard::{ShardWork, send_rows};
 use crate::status::Status;
+use crate::testing;
 
 /// How many batches a lane of the simulator gives before the others get their turn.
 const LANE_BATCHES: usize = 8;
@@ -99,6 +100,8 @@ pub(crate) struct SourceConfig {
     pub(crate) max_future: Micros,
     /// Records a second, over all partitions.
     pub(crate) pace: Option<f64>,
+    /// Records read at a time, where a test says so.
+    pub(crate) batch_records: Option<u16>,
     /// Whether late and rejected records are kept.
     pub(crate) quarantine: bool,
     /// Set where records come as they happen.
@@ -328,6 +331,7 @@ impl<'a> Source<'a> {
             if next == Taken::NotYet {
                 std::thread::sleep(STREAM_PAUSE);
             }
+            testing::rest_between_batches(self.config.batch_records);
             self.keep_pace();
         }
         match self.config.at_end {
@@ -393,7 +397,7 @@ impl<'a> Source<'a> {
             let rest = rest_of(slab, consumed);
             consumed += self.parse(rest, &rules, progress.partition(), self.batch_records_max());
             self.take_batch(progress, arrival, rest.bytes)?;
-            if self.config.pace.is_some() {
+            if self.config.pace.is_some() || self.config.batch_records.is_some() {
                 // One batch at its time, so that windows close when theirs has come and not all with the slab.
                 break;
             }
@@ -457,6 +461,9 @@ impl<'a> Source<'a> {
     }
 
     fn batch_records_max(&self) -> usize {
+        if let Some(records) = self.config.batch_records {
+            return records.into();
+        }
         match self.config.pace {
             // Twenty batches a second at most, so that a slow pace is smooth.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range")]

@@ -3,6 +3,7 @@
 
 pub(crate) mod gold;
 pub(crate) mod in_process;
+pub(crate) mod judge;
 pub(crate) mod lines;
 pub(crate) mod tillrace;
 
