@@ -165,8 +165,9 @@ impl StoredInput {
             let path = path(&self.lake, self.number, start);
             let bytes = self.lake.store().read(&path).map_err(StoreError::of(Operation::Read, &path))?;
             let (mut rest, mut offset) = (bytes.as_slice(), start);
-            while let Some((frame, behind)) = split_frame(rest) {
-                let frame_end = (offset + frame.len() as u64).min(self.end);
+            // What lies behind the end has been appended since, and comes from who appends it.
+            while let Some((frame, behind)) = split_frame(rest).filter(|_| offset < self.end) {
+                let frame_end = offset + frame.len() as u64;
                 if frame_end > self.next {
                     let skipped = usize::try_from(self.next.saturating_sub(offset)).unwrap_or(usize::MAX);
                     self.frames.push(frame[skipped..].to_vec());

@@ -86,3 +86,14 @@ fn segments_are_forgotten_once_nobody_needs_them() {
     let error = InputLog::open(&lake, 0, 7).unwrap_err().to_string();
     assert!(error.contains(&format!("holds the input's bytes {second} to 37748736; byte 7 is needed")), "{error}");
 }
+
+#[test]
+fn what_was_stored_does_not_grow_with_what_is_appended_meanwhile() {
+    let (_, lake) = lake();
+    let mut log = InputLog::open(&lake, 0, 0).unwrap();
+    log.append(b"one\n".to_vec()).unwrap();
+    let mut stored = log.stored(1);
+    log.append(b"two\n".to_vec()).unwrap();
+    assert_eq!(stored.next_chunk().unwrap(), Some(b"ne\n".to_vec()));
+    assert_eq!(stored.next_chunk().unwrap(), None);
+}
