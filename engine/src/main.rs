@@ -88,7 +88,9 @@ fn run(args: RunArgs) -> Result<u8> {
     }
     let open = summary.open_windows.len();
     if open > 0 {
-        warn(&format!("open: {open} base windows, and the rollups they belong to, wait for the next run on this lake"));
+        warn(&format!(
+            "not written: {open} open base windows, and the rollups they belong to; they wait for the next run on this lake"
+        ));
     }
     Ok(code)
 }

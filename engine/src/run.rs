@@ -18,6 +18,8 @@ use crate::partitions::SourceError;
 use crate::pin::{core_count, cores, pin};
 use crate::resume::{Given, Plan, ResumeError, plan};
 use crate::route::ShardLink;
+use crate::figures::Figures;
+use crate::show::latest_figures;
 use crate::shard::{ShardWork, SourceLink, run_shard};
 use crate::simulate::lane;
 use crate::source::{
@@ -261,6 +263,11 @@ fn finish(
         SourceEnd::Stopped => RunEnd::Interrupted,
         SourceEnd::Failed(error) => RunEnd::SourceFailed(error.to_string()),
     };
+    // A run that went on has seen the last windows only; the lake holds the others, too.
+    let has_gold = lake.layers().contains(Layer::Gold);
+    let in_lake = || latest_figures(lake.root()).ok();
+    let figures = Some(figures).filter(|_| resumed.is_none() || !has_gold).or_else(in_lake);
+    let figures = figures.unwrap_or_else(|| Figures::new(&config.semantics, 0));
     let late_for_emitted = names.0.iter().zip(emitted_before).filter(|(_, count)| *count > 0);
     let base = config.semantics.base();
     Ok(Summary {
@@ -270,7 +277,7 @@ fn finish(
         open_windows: open_windows.into_iter().map(|window| base.end(window)).collect(),
         saturated,
         elapsed: started.elapsed(),
-        has_gold: lake.layers().contains(Layer::Gold),
+        has_gold,
         lake: config.lake.clone(),
         figures,
         resumed,
