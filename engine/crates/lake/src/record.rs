@@ -144,6 +144,6 @@ mod tests {
         else {
             panic!("damaged")
         };
-        assert_eq!(what, "its checksum is 6c09ff9d, its first line says 00000001");
+        assert_eq!(what, "its checksum is fd1421d0, its first line says 00000001");
     }
 }

@@ -210,6 +210,11 @@ impl LakeWriter {
         input_log::forget(&self.lake, number, offset).map_err(failed)
     }
 
+    #[cfg(test)]
+    pub(crate) fn gold_mut(&mut self) -> &mut GoldWriter {
+        self.gold.as_mut().expect("a lake with Gold")
+    }
+
     fn positions(&self) -> BTreeMap<String, serde_json::Value> {
         let writers = self.gold.iter().map(|gold| gold as &dyn LayerWriter);
         let writers = writers.chain(self.layers.iter().map(|layer| &**layer as &dyn LayerWriter));
@@ -278,6 +283,3 @@ fn sweep(lake: &Lake) -> Result<(), StoreError> {
 fn store_len(lake: &Lake, path: &Path) -> Result<Option<u64>, StoreError> {
     lake.store().len(path).map_err(StoreError::of(Operation::Read, path))
 }
-
-#[cfg(test)]
-mod tests;
