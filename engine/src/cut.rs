@@ -287,4 +287,3 @@ pub(crate) fn read_frame<'a>(frame: &'a [u8], exclusions: &mut Exclusions) -> Op
     exclusions.decode(rest)?;
     Some(merge)
 }
-

@@ -78,6 +78,7 @@ pub fn embed<T>(
     let writer = LakeWriter::start(&lake, &owner())?;
     let names = Arc::new(SourceNames(vec![(config.source.clone(), 0)]));
     let source_config = SourceConfig {
+        base: semantics.base(),
         currency: semantics.currency(),
         max_future: Micros::ZERO, // Feed is given its rules.
         pace: None,
@@ -105,7 +106,7 @@ pub fn embed<T>(
         let committer = Committer::new(semantics, start, vec![reports_rx], wish.clone(), true).observed_by(observer);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
         let downstream = Downstream::Fused(Box::new(shard));
-        let source = Source::new(source_config, semantics.base(), names, downstream, reports, wish, &status, stop);
+        let source = Source::new(source_config, names, downstream, reports, wish, &status, stop);
         let mut feed = Feed::new(source, semantics);
         let body = body(&mut feed).and_then(|value| feed.finish().map(|()| value));
         (body, committer.join())

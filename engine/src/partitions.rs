@@ -71,9 +71,8 @@ pub(crate) struct Partitions {
 impl Partitions {
     /// These partitions, `None` where one is finished, each at its number.
     pub(crate) fn new(partitions: Vec<Option<Partition>>, semantics: &Semantics) -> Partitions {
-        let place = |(place, partition): (usize, &Option<Partition>)| {
-            Some(Reverse((partition.as_ref()?.watermark(), place)))
-        };
+        let place =
+            |(place, partition): (usize, &Option<Partition>)| Some(Reverse((partition.as_ref()?.watermark(), place)));
         Partitions {
             order: partitions.iter().enumerate().filter_map(place).collect(),
             unfinished: partitions,

@@ -167,12 +167,8 @@ fn offer(inputs: &Inputs) -> Result<Vec<Offer>, ResumeError> {
         Inputs::Lines(inputs) => inputs.iter().map(offer_lines).collect::<Result<_, _>>()?,
         Inputs::Sim { config, .. } => {
             let is_live = inputs.is_live();
-            let of = |lane| Offered::Lane {
-                config: config.clone(),
-                simulation: simulation(config, is_live),
-                lane,
-                is_live,
-            };
+            let of =
+                |lane| Offered::Lane { config: config.clone(), simulation: simulation(config, is_live), lane, is_live };
             (0..config.lanes).map(of).collect()
         }
     };
@@ -183,7 +179,8 @@ fn offer_lines(input: &Input) -> Result<Offered, ResumeError> {
     let input = input.clone();
     Ok(match &input.kind {
         InputKind::File { path, replayable: true, .. } => {
-            let failed = |cause| ResumeError::Changed { path: path.clone(), what: format!("it cannot be read: {cause}") };
+            let failed =
+                |cause| ResumeError::Changed { path: path.clone(), what: format!("it cannot be read: {cause}") };
             let path = path.canonicalize().map_err(failed)?;
             Offered::File { input, path }
         }

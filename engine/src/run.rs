@@ -12,19 +12,19 @@ use engine_window::Merger;
 use crate::commit::{Committed, Committer, CommitterError, CommitterStart};
 use crate::config::{Inputs, RunConfig};
 use crate::cut::PartitionCut;
+use crate::figures::Figures;
 use crate::input_log::{LogPump, logged};
 use crate::message::{CommitWish, Gone};
 use crate::partitions::SourceError;
 use crate::pin::{core_count, cores, pin};
 use crate::resume::{Given, Plan, ResumeError, plan};
 use crate::route::ShardLink;
-use crate::figures::Figures;
-use crate::show::latest_figures;
 use crate::shard::{ShardWork, SourceLink, run_shard};
+use crate::show::latest_figures;
 use crate::simulate::lane;
 use crate::source::{
-    Downstream, Live, OriginStart, PartitionStart, Source, SourceConfig, SourceDone, SourceEnd, SourceNames, SourceStart,
-    TruthFile, clock,
+    Downstream, Live, OriginStart, PartitionStart, Source, SourceConfig, SourceDone, SourceEnd, SourceNames,
+    SourceStart, TruthFile, clock,
 };
 use crate::status::Status;
 use crate::summary::{Resumed, RunEnd, Summary};
@@ -108,11 +108,12 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
     let names = Arc::new(SourceNames(names));
     status.name_partitions(names.0.iter().map(|(name, _)| name.clone()).collect());
     let (source_start, pumps) = source_start(config, &mut plan, truth.is_some())?;
-    let committer_start =
-        CommitterStart { writer, merger, cut: plan.cut, exclusions: plan.exclusions, partitions };
+    let committer_start = CommitterStart { writer, merger, cut: plan.cut, exclusions: plan.exclusions, partitions };
 
     let quarantine = config.layers.contains(Layer::Quarantine);
+    let base = config.semantics.base();
     let source_config = SourceConfig {
+        base,
         currency: config.semantics.currency(),
         max_future: config.max_future,
         pace: config.pace,
@@ -121,7 +122,6 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
         at_end: config.at_end,
     };
-    let base = config.semantics.base();
     let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), quarantine);
 
     // One shard beside its source needs a core of its own to gain anything.
@@ -167,8 +167,7 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         let committer = Committer::new(&config.semantics, committer_start, reports, wish.clone(), is_stream);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
         let names = Arc::clone(&names);
-        let source =
-            Source::new(source_config, base, names, downstream, source_reports, wish, status, Arc::clone(stop));
+        let source = Source::new(source_config, names, downstream, source_reports, wish, status, Arc::clone(stop));
         let source = spawn(scope, "source".to_owned(), move || {
             pin(source_core);
             source.with_truth(truth).run(source_start)

@@ -163,7 +163,9 @@ pub(crate) fn run_shard(
         if links.iter().any(|link| link.at_barrier) && links.iter().all(|link| link.at_barrier || link.has_ended) {
             let barrier = work.barrier(&mut reports)?;
             send(&mut reports, Report::Barrier(Box::new(barrier)))?;
-            links.iter_mut().for_each(|link| link.at_barrier = false);
+            for link in &mut links {
+                link.at_barrier = false;
+            }
         }
         if is_idle {
             patience.wait();

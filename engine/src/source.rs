@@ -96,6 +96,8 @@ pub(crate) enum SourceEnd {
 /// What a source thread needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceConfig {
+    /// Length and alignment of the base windows.
+    pub(crate) base: Grain,
     pub(crate) currency: Currency,
     pub(crate) max_future: Micros,
     /// Records a second, over all partitions.
@@ -230,7 +232,6 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(crate) fn new(
         config: SourceConfig,
-        base: Grain,
         names: Arc<SourceNames>,
         downstream: Downstream,
         reports: Producer<Report>,
@@ -238,7 +239,7 @@ impl<'a> Source<'a> {
         status: &'a Status,
         stop: Arc<AtomicBool>,
     ) -> Source<'a> {
-        let partitions = names.0.len();
+        let (partitions, base) = (names.0.len(), config.base);
         Source {
             config,
             names,

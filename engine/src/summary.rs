@@ -82,7 +82,10 @@ impl Resumed {
 impl fmt::Display for Resumed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Resumed { commit, records, inputs_finished, inputs_begun, .. } = self;
-        write!(f, "went on from commit {commit}, {records} records: {inputs_finished} inputs were read, {inputs_begun} in part")
+        write!(
+            f,
+            "went on from commit {commit}, {records} records: {inputs_finished} inputs were read, {inputs_begun} in part"
+        )
     }
 }
 
@@ -161,7 +164,10 @@ impl Summary {
         let read = thousands(self.records_read());
         line("records", format!("{read} in {seconds:.2} s, {} a second", thousands(rate)));
         if self.resumed.is_some() {
-            line("in the lake", format!("{} records, of all runs; the following counts are of these", thousands(ledger.records)));
+            line(
+                "in the lake",
+                format!("{} records, of all runs; the following counts are of these", thousands(ledger.records)),
+            );
         }
         line("accepted", thousands(ledger.accepted));
         line("duplicates", thousands(ledger.duplicates));

@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use engine_oracle::{compare, generate};
 use support::gold::{Rows, read_layer};
-use support::judge::{check_gold, check_quarantine, check_summary, expected_quarantine, got_quarantine, options, write_files};
+use support::judge::{
+    check_gold, check_quarantine, check_summary, expected_quarantine, got_quarantine, options, write_files,
+};
 use support::seeds;
 use support::tillrace::{Done, TILLRACE, Workplace, count, eventually};
 
@@ -36,7 +38,7 @@ const STEPS: [&str; 11] = [
     "swept",
 ];
 
-/// SplitMix64: all that is random here.
+/// `SplitMix64`: all that is random here.
 struct Draw(u64);
 
 impl Draw {
@@ -113,9 +115,8 @@ fn all_rows(lake: &Path) -> BTreeMap<String, Rows> {
 fn assert_equal_rows(expected: &BTreeMap<String, Rows>, got: &BTreeMap<String, Rows>, what: &str) {
     assert_eq!(expected.keys().collect::<Vec<_>>(), got.keys().collect::<Vec<_>>(), "{what}");
     for (name, rows) in expected {
-        if *rows != got[name] {
-            panic!("{what}: {name}: {}", compare(name, rows, &got[name]).unwrap_err());
-        }
+        let is_equal = *rows == got[name];
+        assert!(is_equal, "{what}: {name}: {:?}", compare(name, rows, &got[name]));
     }
 }
 
@@ -197,7 +198,10 @@ fn a_run_killed_at_random_moments_leaves_the_lake_of_an_uninterrupted_one() {
         assert_equal_rows(&expected, &all_rows(&place.lake()), &format!("SEED={seed}, {deaths} deaths"));
     }
     eprintln!("{deaths_all} deaths");
-    assert!(std::env::var("SEED").is_ok() || (deaths_all >= 100 && replays > 0), "{deaths_all} deaths, {replays} replays");
+    assert!(
+        std::env::var("SEED").is_ok() || (deaths_all >= 100 && replays > 0),
+        "{deaths_all} deaths, {replays} replays"
+    );
 }
 
 #[test]
@@ -238,10 +242,6 @@ fn what_was_read_from_a_pipe_is_not_lost_when_the_reader_dies() {
         let bytes = std::fs::read(place.path().join(&names[0])).unwrap();
         let (reference, _) = run_through(&place, &arguments("reference", &options, &names[..1]), 512, |_| None);
         let args = arguments("lake", &options, &["-".to_owned()]);
-        let logged = || -> u64 {
-            let files = support::gold::files_below(&place.lake().join("_tillrace/log"));
-            files.iter().map(|path| logged_bytes(&std::fs::read(path).unwrap_or_default())).sum()
-        };
         let (mut sent, mut deaths) = (0, 0);
         while sent < bytes.len() {
             let mut command = Command::new(TILLRACE);
@@ -252,7 +252,7 @@ fn what_was_read_from_a_pipe_is_not_lost_when_the_reader_dies() {
                 // Chunks end anywhere in a line.
                 let end = bytes.len().min(sent + usize::try_from(1 + draw.next(20_000)).unwrap());
                 running.send(&bytes[sent..end]);
-                eventually("all is in the log", || logged() == end as u64);
+                eventually("all is in the log", || logged(&place.lake()) == end as u64);
                 sent = end;
                 thread::sleep(Duration::from_millis(draw.next(30)));
             }
@@ -262,16 +262,25 @@ fn what_was_read_from_a_pipe_is_not_lost_when_the_reader_dies() {
         }
         let (summary, _) = run_through(&place, &args, 512, |_| None);
         assert_eq!(count(&summary, "records"), count(&reference, "records"), "SEED={seed}, {deaths} deaths");
-        let without_source = |lake: &str| {
-            let mut all = all_rows(&place.path().join(lake));
-            for name in ["rejected", "late", "duplicates"] {
-                all.get_mut(name).unwrap().iter_mut().for_each(|row| drop(row.remove(row.len() - 3)));
-            }
-            all
-        };
         let what = format!("SEED={seed}, {deaths} deaths");
-        assert_equal_rows(&without_source("reference"), &without_source("lake"), &what);
+        let expected = without_source(&place.path().join("reference"));
+        assert_equal_rows(&expected, &without_source(&place.lake()), &what);
     }
+}
+
+/// All rows, but for what the `source` column says.
+fn without_source(lake: &Path) -> BTreeMap<String, Rows> {
+    let mut all = all_rows(lake);
+    for name in ["rejected", "late", "duplicates"] {
+        all.get_mut(name).unwrap().iter_mut().for_each(|row| drop(row.remove(row.len() - 3)));
+    }
+    all
+}
+
+/// How many bytes are in the input logs of a lake.
+fn logged(lake: &Path) -> u64 {
+    let files = support::gold::files_below(&lake.join("_tillrace/log"));
+    files.iter().map(|path| logged_bytes(&std::fs::read(path).unwrap_or_default())).sum()
 }
 
 /// The bytes in the frames of an input log.
@@ -286,4 +295,76 @@ fn logged_bytes(log: &[u8]) -> u64 {
         rest = &behind[len..];
     }
     all
+}
+
+/// Every step that changes storage fails in turn: before it is done, half-way, or in the sync behind it.
+#[test]
+fn a_step_of_storage_that_fails_ends_the_run_and_the_next_one_is_right() {
+    let place = Workplace::in_memory();
+    let (options, names) = shop(&place, 2, 60);
+    run_through(&place, &arguments("reference", &options, &names), 512, |_| None);
+    let expected = all_rows(&place.path().join("reference"));
+    let mut draw = Draw(3);
+    for (kind, said) in [
+        ("space", "No space left on device"),
+        ("short", "failed to write whole buffer"),
+        ("sync", "Input/output error"),
+    ] {
+        let (mut step, mut struck) = (0, 0);
+        loop {
+            let lake = format!("{kind}-{step}");
+            let args = arguments(&lake, &options, &names);
+            let mut command = Command::new(TILLRACE);
+            command.args(["run", "--no-pin"]).args(&args).env("TILLRACE_FAULT", format!("{kind}:{step}"));
+            command.env("TILLRACE_COMMIT_DELAY_MS", "0").env("TILLRACE_BATCH_RECORDS", "100");
+            let done = place.start_command(command).close_stdin().wait();
+            if done.code == Some(0) {
+                break;
+            }
+            let done = done.assert_code(1).assert_says(&["error: ", said]);
+            assert_eq!(done.out, "", "{done:?}");
+            struck += 1;
+            run_through(&place, &args, 100, |_| None);
+            let what = format!("{kind}:{step}, {}", done.err);
+            assert_equal_rows(&expected, &all_rows(&place.path().join(&lake)), &what);
+            // All steps of making a lake and of the first commit, then every now and then one.
+            step += if step < 12 { 1 } else { 1 + draw.next(40) };
+        }
+        assert!(struck > 12, "{struck} steps of kind {kind} failed");
+    }
+}
+
+/// The same while a pipe is read: what is in the log then is all that was taken for read, and the next reader begins behind it.
+#[test]
+fn a_log_that_cannot_be_written_ends_the_run_and_what_is_in_it_counts() {
+    let place = Workplace::in_memory();
+    let (options, names) = shop(&place, 4, 60);
+    let bytes = std::fs::read(place.path().join(&names[0])).unwrap();
+    run_through(&place, &arguments("reference", &options, &names[..1]), 512, |_| None);
+    let expected = without_source(&place.path().join("reference"));
+    let mut struck = 0;
+    for step in (0..).step_by(7) {
+        let lake = format!("lake-{step}");
+        let args = arguments(&lake, &options, &["-".to_owned()]);
+        let run = |fault: Option<String>, bytes: &[u8]| {
+            let mut command = Command::new(TILLRACE);
+            command.args(["run", "--no-pin"]).args(&args).envs(fault.map(|fault| ("TILLRACE_FAULT", fault)));
+            command.env("TILLRACE_COMMIT_DELAY_MS", "0").env("TILLRACE_BATCH_RECORDS", "100");
+            let mut running = place.start_command(command);
+            // In portions, so that the log has several frames. Who is gone takes no more.
+            let _ = bytes.chunks(9_000).try_for_each(|chunk| running.try_send(chunk));
+            running.close_stdin().wait()
+        };
+        let done = run(Some(format!("space:{step}")), &bytes);
+        if done.code == Some(0) {
+            break;
+        }
+        done.assert_code(1).assert_says(&["No space left on device"]);
+        struck += 1;
+        let taken = usize::try_from(logged(&place.path().join(&lake))).unwrap();
+        run(None, &bytes[taken..]).assert_code(0);
+        let what = format!("space:{step}, {taken} bytes were in the log");
+        assert_equal_rows(&expected, &without_source(&place.path().join(&lake)), &what);
+    }
+    assert!(struck > 5, "{struck} steps failed");
 }

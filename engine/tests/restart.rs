@@ -97,7 +97,10 @@ fn other_semantics_or_layers_are_refused() {
         (&["--rollup", "1h"], &["--rollup 1h,1d, not --rollup 1h"]),
         (&["--rollup", "none"], &["not --rollup none"]),
         (&["--lateness", "1500ms"], &["--lateness 10s, not --lateness 1500ms"]),
-        (&["--currency", "EUR", "--utc-offset", "+01:00"], &["--currency USD, --utc-offset +00:00, not", "EUR", "+01:00"]),
+        (
+            &["--currency", "EUR", "--utc-offset", "+01:00"],
+            &["--currency USD, --utc-offset +00:00, not", "EUR", "+01:00"],
+        ),
         (&["--layers", "gold"], &["--layers quarantine,gold, not --layers gold"]),
     ] {
         let args = [&["--input", "shop.jsonl"], options].concat();
@@ -128,7 +131,12 @@ fn another_format_and_damage_are_refused() {
     with("run.json", &replaced("\"format\": 2", "\"format\": 1"), 2, &["has format 1"]);
     with("run.json", &replaced("\"format\"", "\"form"), 1, &["run.json is damaged", "nothing was changed"]);
     with("commit", &replaced("\"format\":2", "\"format\":9"), 2, &newer);
-    with("commit", &|bytes| bytes[..bytes.len() / 2].to_vec(), 1, &["_tillrace/commit is damaged", "nothing was changed"]);
+    with(
+        "commit",
+        &|bytes| bytes[..bytes.len() / 2].to_vec(),
+        1,
+        &["_tillrace/commit is damaged", "nothing was changed"],
+    );
     with("commit", &replaced("\"offset\":", "\"offset\":1"), 1, &["is damaged"]);
     with("commit", &|_| Vec::new(), 1, &["its first line does not end"]);
     let flip = |mut bytes: Vec<u8>| {
@@ -148,7 +156,12 @@ fn a_folder_with_tables_that_nobody_has_described_is_refused() {
     let place = Workplace::new();
     place.write_lines("shop.jsonl", &minutes(0, 1));
     place.write("lake/gold/kpis_1m/mine.parquet", "mine");
-    assert_refused(&place, &["--input", "shop.jsonl"], 2, &["./lake already holds gold/kpis_1m, but no _tillrace/run.json"]);
+    assert_refused(
+        &place,
+        &["--input", "shop.jsonl"],
+        2,
+        &["./lake already holds gold/kpis_1m, but no _tillrace/run.json"],
+    );
 }
 
 #[test]
@@ -163,7 +176,11 @@ fn inputs_that_do_not_go_on_are_refused() {
         let table = place.lake().join("gold/kpis_1m");
         eventually("a window is written", || table.is_dir() && !read_table(&place.lake(), "gold/kpis_1m").is_empty());
         child.signal("INT");
-        child.close_stdin().wait().assert_code(1).assert_says(&["interrupted", "they wait for the next run on this lake"]);
+        child
+            .close_stdin()
+            .wait()
+            .assert_code(1)
+            .assert_says(&["interrupted", "they wait for the next run on this lake"]);
     };
     interrupted(&["a.jsonl", "b.jsonl"]);
     let missing = ["input \"a.jsonl\" of the earlier run was read up to byte", "is not among the inputs now"];
@@ -191,7 +208,12 @@ fn a_second_run_beside_the_first_is_refused_and_told_who_has_the_lake() {
     // The last file of the first commit.
     eventually("the lake is there", || place.lake().join("gold/kpis_1d/schema.parquet").is_file());
     let owner = "is being written by process ";
-    assert_refused(&place, &["--input", "shop.jsonl"], 1, &[owner, "since 20", "wait for it or end it", "_tillrace/lock"]);
+    assert_refused(
+        &place,
+        &["--input", "shop.jsonl"],
+        1,
+        &[owner, "since 20", "wait for it or end it", "_tillrace/lock"],
+    );
     first.send(text(&minutes(0, 2)));
     first.close_stdin().wait().assert_code(0);
     run(&place, "lake", &["shop.jsonl"], &[]).assert_code(0);
@@ -299,7 +321,8 @@ fn an_interrupted_simulation_goes_on_to_the_rows_of_an_uninterrupted_one() {
     assert_eq!(interrupted["end"], "interrupted");
     assert!(count(&interrupted, "records") > 0);
     let summary = place.tillrace(&args).assert_code(0).json();
-    let reference: Vec<&str> = ["run", "--summary", "json", "--lake", "reference"].iter().chain(&options).copied().collect();
+    let reference: Vec<&str> =
+        ["run", "--summary", "json", "--lake", "reference"].iter().chain(&options).copied().collect();
     let reference = place.tillrace(&reference).assert_code(0).json();
     for name in ["records", "accepted", "duplicates", "late", "rejected", "windows"] {
         assert_eq!(count(&summary, name), count(&reference, name), "{name}");

@@ -12,7 +12,9 @@ use std::path::Path;
 
 use engine_oracle::{Config, Partition, compare, generate};
 use support::gold::{Rows, read_layer};
-use support::judge::{check_gold, check_quarantine, check_summary, expected_quarantine, got_quarantine, options, write_files};
+use support::judge::{
+    check_gold, check_quarantine, check_summary, expected_quarantine, got_quarantine, options, write_files,
+};
 use support::seeds;
 use support::tillrace::{Workplace, count};
 

@@ -4,6 +4,9 @@
 //! comes by for the third time. Release builds know nothing of it. The names are those of `docs/recovery.md`.
 
 /// Dies here, where a test has asked for it.
+///
+/// # Panics
+/// Where what the test asks for is not understood.
 #[cfg(debug_assertions)]
 pub fn failpoint(name: &str) {
     use std::sync::OnceLock;

@@ -9,10 +9,11 @@ use engine_model::Semantics;
 use serde_json::Value;
 
 use crate::failpoint::failpoint;
+use crate::fault::file_system;
 use crate::layers::{Layer, Layers};
 use crate::record::{InvalidRecord, Record};
 use crate::state_log;
-use crate::store::{FileSystem, Operation, Store, StoreError, TryLock, ensure_folder};
+use crate::store::{Operation, Store, StoreError, TryLock, ensure_folder};
 
 /// The folder that marks a lake and holds what is no table.
 pub(crate) const MARK: &str = "_tillrace";
@@ -142,7 +143,7 @@ impl Lake {
     /// # Errors
     /// [`CreateError`]; nothing is changed or, where storage failed half-way, as little as can be.
     pub fn open(path: impl Into<PathBuf>, semantics: &Semantics, layers: Layers) -> Result<Lake, CreateError> {
-        Lake::open_in(Arc::new(FileSystem), path.into(), semantics, layers)
+        Lake::open_in(file_system(), path.into(), semantics, layers)
     }
 
     /// Makes a lake where there must be none.
@@ -318,9 +319,7 @@ fn in_words(key: &str, value: &Value) -> String {
     let value = match value {
         Value::Array(names) if names.is_empty() => "none".to_owned(),
         Value::Array(names) => names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
-        Value::Number(micros) if key == "lateness_us" => {
-            micros.as_i64().map_or_else(|| micros.to_string(), duration)
-        }
+        Value::Number(micros) if key == "lateness_us" => micros.as_i64().map_or_else(|| micros.to_string(), duration),
         Value::String(text) => text.clone(),
         Value::Null => "nothing".to_owned(),
         other => other.to_string(),

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod failpoint;
+mod fault;
 mod gold;
 mod input_log;
 mod lake;

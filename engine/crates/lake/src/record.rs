@@ -140,7 +140,8 @@ mod tests {
     #[test]
     fn a_later_version_is_told_from_damage() {
         assert_eq!(Record::decode(b"{\"format\":99,\"and\":1}\nrest"), Err(InvalidRecord::Newer(99)));
-        let InvalidRecord::Damaged(what) = Record::decode(b"{\"format\":2,\"bytes\":4,\"checksum\":1}\nrest").unwrap_err()
+        let InvalidRecord::Damaged(what) =
+            Record::decode(b"{\"format\":2,\"bytes\":4,\"checksum\":1}\nrest").unwrap_err()
         else {
             panic!("damaged")
         };

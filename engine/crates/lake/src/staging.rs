@@ -87,7 +87,6 @@ impl Staging {
         Staging { lake: lake.clone(), number, files: Vec::new(), rows: Vec::new() }
     }
 
-
     /// Writes a file that will be at `place`, relative to the lake, behind those staged before. A place may come more than once; the last
     /// file stays.
     pub(crate) fn add(&mut self, table: &str, place: &Path, rows: &Rows) -> Result<(), CommitError> {

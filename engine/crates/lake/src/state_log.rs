@@ -52,20 +52,20 @@ impl StateLog {
         if segment > 0 && bytes < bytes_max {
             if !increment.is_empty() {
                 let frame = frame(increment);
-                self.write(lake, segment, bytes, &frame)?;
+                StateLog::write(lake, segment, bytes, &frame)?;
                 self.position.bytes += frame.len() as u64;
             }
             return Ok(None);
         }
         let frame = frame(&snapshot());
         ensure_folder(lake.store(), &folder(lake))?;
-        self.write(lake, segment + 1, 0, &frame)?;
+        StateLog::write(lake, segment + 1, 0, &frame)?;
         let bytes = frame.len() as u64;
         self.position = StatePosition { segment: segment + 1, bytes, snapshot_bytes: bytes };
         Ok((segment > 0).then_some(segment))
     }
 
-    fn write(&self, lake: &Lake, segment: u64, at: u64, frame: &[u8]) -> Result<(), StoreError> {
+    fn write(lake: &Lake, segment: u64, at: u64, frame: &[u8]) -> Result<(), StoreError> {
         let path = path(lake, segment);
         lake.store().append(&path, at, frame).map_err(StoreError::of(Operation::Append, &path))
     }

@@ -197,7 +197,8 @@ impl LakeWriter {
         self.number = number;
         self.cut = Some(record.cut);
         let shown = record.files.into_iter().zip(rows);
-        let file = |(file, rows): (StagedFile, usize)| CommittedFile { path: file.place.into(), rows, bytes: file.bytes };
+        let file =
+            |(file, rows): (StagedFile, usize)| CommittedFile { path: file.place.into(), rows, bytes: file.bytes };
         Ok(CommitReport { files: shown.map(file).collect() })
     }
 

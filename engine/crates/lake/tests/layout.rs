@@ -169,12 +169,8 @@ fn the_quarantine_lies_beside_gold() {
         writer.append_rows(&rows).unwrap();
         commit(&mut writer);
     }
-    let expected = [
-        "duplicates/schema.parquet",
-        "late/000000.parquet",
-        "late/schema.parquet",
-        "rejected/schema.parquet",
-    ];
+    let expected =
+        ["duplicates/schema.parquet", "late/000000.parquet", "late/schema.parquet", "rejected/schema.parquet"];
     assert_eq!(files(&lake.root().join("quarantine")), expected);
 }
 

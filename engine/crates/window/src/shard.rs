@@ -176,6 +176,9 @@ impl Shard {
 
     /// Takes events in again that an earlier run has accepted, all of them, into windows that are open. Judges nothing and counts
     /// no quality: what was said of them before stands.
+    ///
+    /// # Panics
+    /// Where one belongs to a window that is closed.
     pub fn restore_batch(&mut self, batch: &Batch) {
         for event in &batch.events {
             let (window, end) = self.cursor.seek(event.time);
