@@ -167,6 +167,19 @@ mod tests {
     }
 
     #[test]
+    fn a_histogram_comes_back_from_its_buckets() {
+        let mut histogram = DelayHistogram::default();
+        for delay in [0, 7, 7, 1_234, 98_765_432_100] {
+            histogram.record(Micros::new(delay));
+        }
+        let buckets: Vec<_> = histogram.buckets().collect();
+        assert_eq!(buckets.len(), 4);
+        assert_eq!(DelayHistogram::from_buckets(&buckets, histogram.max().unwrap()), Some(histogram));
+        assert_eq!(DelayHistogram::from_buckets(&[(BUCKETS, 1)], Micros::ZERO), None);
+        assert_eq!(DelayHistogram::from_buckets(&[(0, 1)], Micros::new(-1)), None);
+    }
+
+    #[test]
     fn decades_meet_without_a_gap() {
         let at = |micros| value_of(bucket_of(micros)).get();
         assert_eq!([999, 1_000, 1_004, 1_005].map(at), [999, 1_000, 1_000, 1_010]);

@@ -15,6 +15,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::memory::{Fault, MemoryStore};
+use crate::store::Store;
 use crate::writer::{CommitReport, CommittedFile, LakeWriter};
 
 /// A row's window start and its number in the window.
@@ -433,6 +434,44 @@ fn a_later_writer_goes_on_with_the_newest_file() {
     harness.commit().unwrap();
     assert_eq!(harness.names("kpis_1m"), ["2026-01-01/00.parquet", "2026-01-01/01.parquet"]);
     assert_eq!(harness.names("kpis_1h"), ["2026-01-01/00.parquet"]);
+}
+
+/// The file as a version would have written it that did not have the column yet.
+fn without_column(bytes: &Bytes, column: &str) -> Bytes {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes.clone()).unwrap();
+    let index = reader.schema().index_of(column).unwrap();
+    let others: Vec<usize> = (0..reader.schema().fields().len()).filter(|place| *place != index).collect();
+    let schema = Arc::new(reader.schema().project(&others).unwrap());
+    let mut writer = parquet::arrow::ArrowWriter::try_new(Vec::new(), schema, None).unwrap();
+    for batch in reader.build().unwrap() {
+        writer.write(&batch.unwrap().project(&others).unwrap()).unwrap();
+    }
+    writer.into_inner().unwrap().into()
+}
+
+#[test]
+fn a_lake_from_before_a_column_is_gone_on_with_and_gets_the_column() {
+    let mut harness = Harness::default();
+    harness.append(0, at(&harness, 0, 0), 2).unwrap();
+    harness.commit().unwrap();
+    // A commit that leaves that file alone, so that it is not among those that the last commit names.
+    harness.append(1, at(&harness, 1, 0), 1).unwrap();
+    harness.commit().unwrap();
+    let folder = Path::new("/lake/gold/kpis_1m");
+    let places = [folder.join("schema.parquet"), folder.join("2026-01-01/00.parquet")];
+    for place in &places {
+        let earlier = without_column(harness.store.entries()[place].as_ref().unwrap(), "aov");
+        harness.store.write(place, &earlier).unwrap();
+    }
+    harness.reopen();
+    harness.append(0, at(&harness, 0, 1), 2).unwrap();
+    harness.commit().unwrap();
+    for place in &places {
+        let bytes = harness.store.entries()[place].clone().unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).unwrap();
+        assert!(reader.schema().index_of("aov").is_ok(), "{}", place.display());
+    }
+    assert_eq!(harness.files(harness.table("kpis_1m")).into_values().map(|keys| keys.len()).sum::<usize>(), 4);
 }
 
 #[test]

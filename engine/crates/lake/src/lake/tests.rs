@@ -124,7 +124,9 @@ fn an_empty_path_is_the_folder_the_process_runs_in() {
 fn a_lake_whose_making_broke_off_is_made_whole() {
     for there in [&["/data/lake/_tillrace/lock"][..], &["/data/lake/_tillrace/tmp/run.json"]] {
         let store = store();
-        there.iter().for_each(|path| store.put(path));
+        for path in there {
+            store.put(path);
+        }
         create(&store, "/data/lake").unwrap();
         assert!(store.len(Path::new("/data/lake/_tillrace/run.json")).unwrap().is_some());
     }
