@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use engine_lake::{Layer, Layers};
+use engine_lake::Layers;
 use engine_model::{Civil, Currency, EventTime, Micros, Semantics, UtcOffset, WindowLength, day_of_civil};
 use engine_source::resolve;
 use serde::Deserialize;
@@ -253,7 +253,7 @@ pub struct RunArgs {
     /// Format of the Gold tables [default: parquet]
     #[arg(long, value_enum)]
     pub format: Option<TableFormat>,
-    /// What is written, comma-separated: gold, quarantine [default: gold,quarantine]
+    /// What is written, comma-separated: bronze, silver, quarantine, gold [default: gold,quarantine]
     #[arg(long, value_name = "LAYERS")]
     pub layers: Option<String>,
     /// How the summary is printed to stdout [default: text]
@@ -478,10 +478,6 @@ impl RunArgs {
             Some(text) => value("layers", text, text.parse::<Layers>())?,
             None => Layers::default(),
         };
-        if let Some(layer) = layers.iter().find(|layer| matches!(layer, Layer::Bronze | Layer::Silver)) {
-            let instead = "gold and quarantine are";
-            return Err(UsageError::Unavailable { option: "layers", value: layer.to_string(), instead });
-        }
         let config = RunConfig {
             inputs: args.inputs(&semantics)?,
             semantics,

@@ -214,6 +214,10 @@ impl Committer {
                     self.waiting_since.get_or_insert_with(Instant::now);
                     self.writer.append_rows(&rows)?;
                 }
+                Report::Kept { layer, day, rows } => {
+                    self.waiting_since.get_or_insert_with(Instant::now);
+                    self.writer.append_kept(layer, day, rows)?;
+                }
                 Report::Barrier(barrier) => reporter.barrier = Some(barrier),
                 Report::Ended { ledger, open_windows } => {
                     self.ledger.merge(&ledger);

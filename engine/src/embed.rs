@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use engine_lake::{Lake, LakeWriter, Layer, Layers};
+use engine_lake::{Lake, LakeWriter, Layers};
 use engine_model::{EventTime, Grain, Micros, Semantics};
 use engine_window::{Ledger, Merger};
 
@@ -73,7 +73,6 @@ pub fn embed<T>(
     body: impl FnOnce(&mut Feed<'_>) -> Result<T, CommitterGone>,
 ) -> Result<(T, EmbedEnd), RunError> {
     let semantics = &config.semantics;
-    let quarantine = config.layers.contains(Layer::Quarantine);
     let lake = Lake::create(&config.lake, semantics, config.layers)?;
     let writer = LakeWriter::start(&lake, &owner())?;
     let names = Arc::new(SourceNames(vec![(config.source.clone(), 0)]));
@@ -83,13 +82,13 @@ pub fn embed<T>(
         max_future: Micros::ZERO, // Feed is given its rules.
         pace: None,
         batch_records: None,
-        quarantine,
+        layers: config.layers,
         live: None,
         at_end: AtEnd::Emit,
     };
     let status = Status::new();
     let (reports, reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
-    let shard = ShardWork::new(semantics, Arc::clone(&names), quarantine);
+    let shard = ShardWork::new(semantics, Arc::clone(&names), config.layers);
     let stop = Arc::new(AtomicBool::new(false));
     let identity = Identity::Embedded;
     let partition = PartitionCut { source: config.source.clone(), number: 0, identity, stand: Stand::default() };

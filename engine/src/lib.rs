@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bronze;
 pub mod cli;
 mod commit;
 mod config;
@@ -23,6 +24,7 @@ mod export;
 mod figures;
 mod idleness;
 mod input_log;
+mod kept;
 mod layout;
 mod live;
 mod message;
@@ -34,6 +36,7 @@ mod route;
 mod run;
 mod shard;
 mod show;
+mod silver;
 mod simulate;
 mod source;
 mod status;

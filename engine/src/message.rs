@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use engine_lake::Layer;
 use engine_model::{Batch, Rows, Watermark, WindowId};
 use engine_window::{Ledger, QualityPartial, ShardClose, WindowPartial};
 use rtrb::{Consumer, PopError, Producer, PushError};
@@ -37,8 +38,17 @@ pub(crate) enum Report {
         /// Its part of the records observed in closed windows.
         quality: Vec<QualityPartial>,
     },
-    /// Rows for another layer than Gold.
+    /// Rows for the quarantine.
     Rows(Rows),
+    /// Rows for Bronze or Silver.
+    Kept {
+        /// Which of the two.
+        layer: Layer,
+        /// The local day whose folder they go to; `None` where no event has told the time yet.
+        day: Option<i64>,
+        /// The rows, of one table.
+        rows: Rows,
+    },
     /// Everything before belongs to a commit, nothing behind.
     Barrier(Box<Barrier>),
     /// This thread is done.

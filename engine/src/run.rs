@@ -110,7 +110,6 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
     let (source_start, pumps) = source_start(config, &mut plan, truth.is_some())?;
     let committer_start = CommitterStart { writer, merger, cut: plan.cut, exclusions: plan.exclusions, partitions };
 
-    let quarantine = config.layers.contains(Layer::Quarantine);
     let base = config.semantics.base();
     let source_config = SourceConfig {
         base,
@@ -118,11 +117,11 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         max_future: config.max_future,
         pace: config.pace,
         batch_records: testing::batch_records(),
-        quarantine,
+        layers: config.layers,
         live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
         at_end: config.at_end,
     };
-    let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), quarantine);
+    let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), config.layers);
 
     // One shard beside its source needs a core of its own to gain anything.
     let is_fused = config.shards == 1 && core_count() == 1;

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use engine_lake::{Layer, Layers};
 use engine_model::{Batch, Cell, Event, Rows, Semantics, Watermark, gold};
 use engine_window::{Ledger, Shard};
 use rtrb::{Consumer, Producer};
 
 use crate::cut::{Exclusion, Exclusions};
 use crate::message::{Barrier, Gone, Patience, Report, ToShard, receive, send};
+use crate::silver::EventKeeper;
 use crate::source::SourceNames;
 use crate::status::Status;
 
@@ -22,14 +24,17 @@ pub(crate) struct ShardWork {
     names: Arc<SourceNames>,
     /// `None` where the quarantine is left out.
     duplicates: Option<Rows>,
+    /// `None` where Silver is left out.
+    accepted: Option<EventKeeper>,
     /// Duplicates since the last barrier.
     exclusions: Exclusions,
 }
 
 impl ShardWork {
-    pub(crate) fn new(semantics: &Semantics, names: Arc<SourceNames>, quarantine: bool) -> ShardWork {
-        let duplicates = quarantine.then(|| Rows::new(&gold::DUPLICATES));
-        ShardWork { shard: Shard::new(semantics), names, duplicates, exclusions: Exclusions::default() }
+    pub(crate) fn new(semantics: &Semantics, names: Arc<SourceNames>, layers: Layers) -> ShardWork {
+        let duplicates = layers.contains(Layer::Quarantine).then(|| Rows::new(&gold::DUPLICATES));
+        let accepted = layers.contains(Layer::Silver).then(|| EventKeeper::new(semantics));
+        ShardWork { shard: Shard::new(semantics), names, duplicates, accepted, exclusions: Exclusions::default() }
     }
 
     /// Takes the events of `batch` in that are in time.
@@ -37,14 +42,20 @@ impl ShardWork {
     /// # Panics
     /// Where one is late after all: its partition's progress knows what is emitted.
     pub(crate) fn ingest(&mut self, batch: &Batch) {
-        let ShardWork { shard, names, duplicates, exclusions } = self;
+        let ShardWork { shard, names, duplicates, accepted, exclusions } = self;
         let late = shard.ingest_batch(batch, |event| {
             exclusions.push(batch.header.partition, Exclusion { offset: event.offset, is_rejected: false });
             if let Some(rows) = duplicates {
                 quarantine(rows, names, batch, event);
             }
+            if let Some(keeper) = accepted {
+                keeper.duplicates.push(event.offset);
+            }
         });
         assert_eq!(late, 0, "events of windows that are emitted came as in time");
+        if let Some(keeper) = accepted {
+            keeper.keep(batch, names);
+        }
     }
 
     /// Takes events in again that an earlier run has accepted.
@@ -52,19 +63,27 @@ impl ShardWork {
         self.shard.restore_batch(batch);
     }
 
-    /// What is known here at a barrier, behind all duplicates.
+    /// What is known here at a barrier, behind all rows.
     pub(crate) fn barrier(&mut self, reports: &mut Producer<Report>) -> Result<Barrier, Gone> {
-        self.send_duplicates(reports, true)?;
+        self.send_rows(reports, true)?;
         let quality = self.shard.open_quality().to_vec();
         Ok(Barrier { quality, exclusions: std::mem::take(&mut self.exclusions), source: None })
     }
 
-    /// Sends duplicates on, where there are enough of them or `all` are wanted.
-    pub(crate) fn send_duplicates(&mut self, reports: &mut Producer<Report>, all: bool) -> Result<(), Gone> {
-        match &mut self.duplicates {
-            Some(rows) => send_rows(rows, reports, all),
+    /// Sends duplicates and accepted events on, where there are enough of them or `all` are wanted.
+    pub(crate) fn send_rows(&mut self, reports: &mut Producer<Report>, all: bool) -> Result<(), Gone> {
+        if let Some(rows) = &mut self.duplicates {
+            send_rows(rows, reports, all)?;
+        }
+        match &mut self.accepted {
+            Some(keeper) => keeper.send(reports, all),
             None => Ok(()),
         }
+    }
+
+    /// Sends all accepted events on, ahead of the windows that close with them.
+    pub(crate) fn send_accepted(&mut self, reports: &mut Producer<Report>) -> Result<(), Gone> {
+        self.accepted.as_mut().map_or(Ok(()), |keeper| keeper.send(reports, true))
     }
 
     /// Closes what `watermark` has passed.
@@ -141,7 +160,7 @@ pub(crate) fn run_shard(
                 Some(ToShard::Barrier) => link.at_barrier = true,
                 Some(ToShard::Events(mut batch)) => {
                     work.ingest(&batch);
-                    work.send_duplicates(&mut reports, false)?;
+                    work.send_rows(&mut reports, false)?;
                     batch.reset(batch.header);
                     // Where the way back is full, enough batches are under way and this one is freed.
                     let _ = link.empty.push(batch);
@@ -154,7 +173,8 @@ pub(crate) fn run_shard(
         let global = links.iter().map(|link| link.watermark).min().unwrap_or(Watermark::END);
         if global > closed {
             closed = global;
-            work.send_duplicates(&mut reports, false)?;
+            work.send_rows(&mut reports, false)?;
+            work.send_accepted(&mut reports)?;
             send(&mut reports, work.close(global))?;
             if let Some(status) = status {
                 status.open_windows.store(work.open_window_count(), Relaxed);
@@ -173,6 +193,6 @@ pub(crate) fn run_shard(
             patience.reset();
         }
     }
-    work.send_duplicates(&mut reports, true)?;
+    work.send_rows(&mut reports, true)?;
     send(&mut reports, work.end())
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use engine_lake::{Layer, Layers};
 use engine_model::{
     Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Reason, Rows, Watermark,
     WindowId, gold,
@@ -24,6 +25,7 @@ use sim::{Simulator, Truth};
 pub use feed::{CommitterGone, Feed};
 pub(crate) use replay::{OriginStart, PartitionStart, SourceStart};
 
+use crate::bronze::LineKeeper;
 use crate::cut::{Exclusion, Exclusions, ReplayMark, Stand, micros_of};
 use crate::idleness::Idleness;
 use crate::input_log::{LogReader, LogSlab};
@@ -104,8 +106,8 @@ pub(crate) struct SourceConfig {
     pub(crate) pace: Option<f64>,
     /// Records read at a time, where a test says so.
     pub(crate) batch_records: Option<u16>,
-    /// Whether late and rejected records are kept.
-    pub(crate) quarantine: bool,
+    /// What is written: it decides what is kept of the records.
+    pub(crate) layers: Layers,
     /// Set where records come as they happen.
     pub(crate) live: Option<Live>,
     /// What becomes of open windows at the end of all inputs.
@@ -220,6 +222,10 @@ pub(crate) struct Source<'a> {
     unattributed: Ledger,
     late: Rows,
     rejected: Rows,
+    /// `None` where Bronze is left out.
+    lines: Option<LineKeeper>,
+    /// When the slab under way was read.
+    received: EventTime,
     /// The watermark sent last.
     sent: Watermark,
     records: u64,
@@ -241,7 +247,6 @@ impl<'a> Source<'a> {
     ) -> Source<'a> {
         let (partitions, base) = (names.0.len(), config.base);
         Source {
-            config,
             names,
             downstream,
             reports,
@@ -263,6 +268,9 @@ impl<'a> Source<'a> {
             unattributed: Ledger::default(),
             late: Rows::new(&gold::LATE),
             rejected: Rows::new(&gold::REJECTED),
+            lines: config.layers.contains(Layer::Bronze).then(|| LineKeeper::new(base)),
+            received: EventTime::EPOCH,
+            config,
             sent: Watermark::NONE,
             records: 0,
             late_count: 0,
@@ -393,6 +401,7 @@ impl<'a> Source<'a> {
             reader.give_back(left);
             return Ok(Taken::Some);
         }
+        self.received = clock();
         let mut consumed = 0;
         while consumed < slab.bytes.len() && progress.watermark() <= limit {
             let rest = rest_of(slab, consumed);
@@ -433,7 +442,12 @@ impl<'a> Source<'a> {
             }
             self.batch.reset(lane.header(progress.partition()));
             slab.clear();
-            let count = lane.next_batch_until(now, self.batch_records_max(), &mut self.batch, &mut slab);
+            self.received = clock();
+            let max = self.batch_records_max();
+            let count = match self.lines {
+                Some(_) => lane.next_batch_with_lines(now, max, &mut self.batch, &mut slab),
+                None => lane.next_batch_until(now, max, &mut self.batch, &mut slab),
+            };
             if count == 0 {
                 break;
             }
@@ -452,6 +466,10 @@ impl<'a> Source<'a> {
         progress.judge(&mut self.batch, arrival, &mut self.quality);
         self.mark(progress.max());
         self.quarantine(slab, arrival.emitted)?;
+        if let Some(lines) = &mut self.lines {
+            lines.keep(&self.batch, slab, &self.names, self.received);
+            lines.send(&mut self.reports, false)?;
+        }
         self.records += self.batch.record_count() as u64;
         self.deliver()
     }
@@ -487,13 +505,14 @@ impl<'a> Source<'a> {
 
     /// Keeps the batch's rejected and late records, with their lines from `slab`.
     fn quarantine(&mut self, slab: &[u8], emitted: Watermark) -> Result<(), Gone> {
+        let is_kept = self.config.layers.contains(Layer::Quarantine);
         let raw = |start: u32, len: u32| Cell::Bytes(&slab[start as usize..][..len as usize]);
         let partition = self.batch.header.partition;
         self.rejected_count += self.batch.rejected.len() as u64;
         for line in self.batch.rejected.iter().filter(|line| line.rejection.reason == Reason::FutureEventTime) {
             self.exclusions.push(partition, Exclusion { offset: line.offset, is_rejected: true });
         }
-        for line in self.batch.rejected.iter().filter(|_| self.config.quarantine) {
+        for line in self.batch.rejected.iter().filter(|_| is_kept) {
             let length = i64::try_from(line.length).expect("a line is shorter than 2^63 bytes");
             let [source, number, offset] = self.names.cells(partition, line.offset);
             self.rejected.push(&[
@@ -512,7 +531,7 @@ impl<'a> Source<'a> {
             if self.emitted.passes(end) && !event.watermark.passes(end) {
                 self.emitted_before[partition.0 as usize] += 1;
             }
-            if self.config.quarantine {
+            if is_kept {
                 let late_by = Cell::Double((event.watermark.max(emitted).get() - end).as_millis_f64());
                 let [source, number, offset] = self.names.cells(partition, event.offset);
                 let line = raw(event.line_start, event.line_len);
@@ -528,7 +547,7 @@ impl<'a> Source<'a> {
         match &mut self.downstream {
             Downstream::Fused(work) => {
                 work.ingest(&self.batch);
-                work.send_duplicates(&mut self.reports, false)
+                work.send_rows(&mut self.reports, false)
             }
             Downstream::Piped(link) => link.pass(&mut self.batch),
             Downstream::Routed(links) => {
@@ -555,9 +574,13 @@ impl<'a> Source<'a> {
     /// Tells shards and committer that `watermark` is reached.
     fn advance(&mut self, watermark: Watermark) -> Result<(), Gone> {
         self.sent = watermark;
+        if let Some(lines) = &mut self.lines {
+            lines.send(&mut self.reports, true)?;
+        }
         let quality = std::mem::take(&mut self.quality);
         match &mut self.downstream {
             Downstream::Fused(work) => {
+                work.send_accepted(&mut self.reports)?;
                 let Report::Closed { windows, quality: mut all, .. } = work.close(watermark) else {
                     unreachable!("closing gives what was closed");
                 };
@@ -604,6 +627,9 @@ impl<'a> Source<'a> {
     fn barrier(&mut self, partitions: &Partitions, is_last: bool) -> Result<(), Gone> {
         send_rows(&mut self.rejected, &mut self.reports, true)?;
         send_rows(&mut self.late, &mut self.reports, true)?;
+        if let Some(lines) = &mut self.lines {
+            lines.send(&mut self.reports, true)?;
+        }
         let mut quality = self.quality.clone();
         for partition in partitions.unfinished() {
             self.stand_of(partition);

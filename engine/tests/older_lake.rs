@@ -6,12 +6,12 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::gold::{Rows, read_layer};
+use support::gold::Rows;
+use support::layers::all_rows;
 use support::tillrace::{Done, TILLRACE, Workplace, count};
 
 /// Options that the fixtures were made with.
@@ -40,12 +40,6 @@ fn run(place: &Workplace, lake: &str, input: &[u8], at_end: &str) -> Done {
     let mut running = place.start_command(command);
     running.send(input);
     running.close_stdin().wait()
-}
-
-fn all_rows(lake: &Path) -> BTreeMap<String, Rows> {
-    let mut all = read_layer(lake, "gold");
-    all.extend(read_layer(lake, "quarantine"));
-    all
 }
 
 #[test]

@@ -12,7 +12,8 @@ use std::time::SystemTime;
 
 use engine_oracle::Value;
 use serde_json::json;
-use support::gold::{Rows, files_below, read_layer, read_table};
+use support::gold::{files_below, read_table};
+use support::layers::all_rows;
 use support::lines::order;
 use support::tillrace::{Done, Workplace, count, eventually, text};
 
@@ -20,12 +21,6 @@ use support::tillrace::{Done, Workplace, count, eventually, text};
 fn contents(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
     let content = |path: &PathBuf| (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap());
     files_below(folder).into_iter().map(|path| (path.clone(), content(&path))).collect()
-}
-
-fn all_rows(lake: &Path) -> BTreeMap<String, Rows> {
-    let mut all = read_layer(lake, "gold");
-    all.extend(read_layer(lake, "quarantine"));
-    all
 }
 
 /// Asserts that the run is refused, says why, and leaves every byte and every time as it was.
@@ -174,7 +169,9 @@ fn inputs_that_do_not_go_on_are_refused() {
         args.extend(inputs.iter().flat_map(|input| ["--input", input]));
         let child = place.start(&args);
         let table = place.lake().join("gold/kpis_1m");
-        eventually("a window is written", || table.is_dir() && !read_table(&place.lake(), "gold/kpis_1m").is_empty());
+        eventually("a window is written", || {
+            table.join("schema.parquet").is_file() && !read_table(&place.lake(), "gold/kpis_1m").is_empty()
+        });
         child.signal("INT");
         child
             .close_stdin()

@@ -1,5 +1,5 @@
 //! Goal: the whole engine, from files to a lake, gives the rows, the counts and the quarantine of the oracle, for any number of
-//! shards.
+//! shards; Bronze holds every line, and Silver every accepted event as the oracle reads it.
 //!
 //! Method: nasty inputs from the oracle's generator are written to plain and compressed files, the binary runs over them
 //! with one shard and with three, and everything in the lake is read back and compared. A failure prints its seed;
@@ -7,16 +7,16 @@
 
 mod support;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use engine_oracle::{Config, Partition, compare, generate};
-use support::gold::{Rows, read_layer};
+use engine_oracle::{Config, Partition, generate};
+use support::gold::read_layer;
 use support::judge::{
     check_gold, check_quarantine, check_summary, expected_quarantine, got_quarantine, options, write_files,
 };
+use support::layers::check_layers;
 use support::seeds;
 use support::tillrace::{Workplace, count};
+
+const ALL_LAYERS: &str = "bronze,silver,quarantine,gold";
 
 /// What `run` gives where it, and every process it starts, has only one core: a single shard then works on the source's
 /// own thread.
@@ -42,7 +42,7 @@ fn check(partitions: &[Partition], config: &Config) -> Result<(), String> {
     let options = options(config);
     for (shards, on_one_core) in [("1", true), ("1", false), ("3", false)] {
         let lake = format!("lake-{shards}-{on_one_core}");
-        let mut args = vec!["--shards", shards, "--no-pin", "--lake", &lake];
+        let mut args = vec!["--shards", shards, "--no-pin", "--lake", &lake, "--layers", ALL_LAYERS];
         args.extend(options.iter().map(String::as_str));
         args.extend(names.iter().flat_map(|name| ["--input", name]));
         let run = || place.run(&args);
@@ -53,7 +53,8 @@ fn check(partitions: &[Partition], config: &Config) -> Result<(), String> {
             .and_then(|()| {
                 let got = got_quarantine(&read_layer(&lake, "quarantine"), is_single);
                 check_quarantine(&expected_quarantine(&expected, &names, is_single), &got)
-            });
+            })
+            .and_then(|()| check_layers(&lake, partitions, &names, config));
         result.map_err(|error| format!("{shards} shards: {error}\n{args:?}"))?;
     }
     Ok(())
@@ -78,13 +79,6 @@ fn the_lake_holds_the_oracles_rows_where_sums_stop() {
     }
 }
 
-/// All rows of gold and quarantine.
-fn all_rows(lake: &Path) -> BTreeMap<String, Rows> {
-    let mut all = read_layer(lake, "gold");
-    all.extend(read_layer(lake, "quarantine"));
-    all
-}
-
 #[test]
 fn the_number_of_shards_changes_no_row_of_any_table() {
     let place = Workplace::in_memory();
@@ -93,20 +87,18 @@ fn the_number_of_shards_changes_no_row_of_any_table() {
     args.extend(shares);
     place.tillrace(&args).assert_code(0);
     let run = |shards: &str| {
-        let summary = place.run(&["--input", "shop.jsonl", "--shards", shards, "--no-pin", "--lake", shards]);
+        let place_args = ["--input", "shop.jsonl", "--no-pin", "--lake", shards];
+        let summary = place.run(&[&place_args[..], &["--shards", shards, "--layers", ALL_LAYERS]].concat());
         assert_eq!(count(&summary, "records"), 30_000);
-        all_rows(&place.path().join(shards))
+        support::layers::all_rows(&place.path().join(shards))
     };
     let one = run("1");
     let empty: Vec<&String> = one.iter().filter(|(_, rows)| rows.is_empty()).map(|(name, _)| name).collect();
     assert!(empty.is_empty(), "a table without rows shows nothing: {empty:?}");
     for shards in ["2", "3", "8"] {
         for (name, rows) in run(shards) {
-            assert!(
-                rows == one[&name],
-                "{name} with {shards} shards: {}",
-                compare(&name, &one[&name], &rows).unwrap_err()
-            );
+            let differs = || one[&name].iter().zip(&rows).find(|(one, other)| one != other);
+            assert!(rows == one[&name], "{name} with {shards} shards: {:?}", differs());
         }
     }
 }

@@ -5,7 +5,7 @@ use engine_model::{Batch, BatchHeader, PartitionId, Semantics, Watermark};
 use engine_parse::{Rules, Slab, parse};
 use engine_window::{Arrival, Progress};
 
-use super::{BATCH_RECORDS_MAX, Source, passes_a_window};
+use super::{BATCH_RECORDS_MAX, Source, clock, passes_a_window};
 use crate::message::Gone;
 use crate::partitions::Partitions;
 
@@ -50,6 +50,7 @@ impl<'a> Feed<'a> {
     /// # Panics
     /// Where the slab is 4 GiB or more.
     pub fn take_lines(&mut self, slab: Slab<'_>, rules: &Rules) -> Result<(), CommitterGone> {
+        self.source.received = clock();
         let mut consumed = 0;
         while consumed < slab.bytes.len() {
             let rest = Slab {
@@ -72,7 +73,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Takes the next events in, which are parsed already. `slab` holds the lines that late events and rejected lines
-    /// of the batch point into. The batch comes back judged, with its memory.
+    /// of the batch point into; where the lake has Bronze, those of all. The batch comes back judged, with its memory.
     ///
     /// Blocks where the committer is so far behind that its ring is full.
     ///
@@ -80,8 +81,9 @@ impl<'a> Feed<'a> {
     /// Where the committer has stopped.
     ///
     /// # Panics
-    /// Where the batch is not of [`Feed::PARTITION`].
+    /// Where the batch is not of [`Feed::PARTITION`], or an event came without its line and the lake has Bronze.
     pub fn take_batch(&mut self, batch: &mut Batch, slab: &[u8]) -> Result<(), CommitterGone> {
+        self.source.received = clock();
         std::mem::swap(&mut self.source.batch, batch);
         let taken = self.source.take_batch(&mut self.progress, Arrival::REPLAY, slab);
         std::mem::swap(&mut self.source.batch, batch);

@@ -466,8 +466,8 @@ MUTATIONS = [
         [
             (
                 WINDOW + "dedup.rs",
-                "            if self.base.end(former.get()) > bound {\n",
-                "            if self.base.end(former.get()) >= bound {\n",
+                "            if self.base.end(former.from(*origin)) > bound {\n",
+                "            if self.base.end(former.from(*origin)) >= bound {\n",
             ),
             (
                 WINDOW + "dedup.rs",
@@ -485,7 +485,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the window of an identifier accepted again not renewed",
-        [(WINDOW + "dedup.rs", "            *former = PackedWindow::new(window);\n", "")],
+        [(WINDOW + "dedup.rs", "            *former = offset;\n", "")],
         COPIES,
         ["an_identifier_may_be_accepted_again_as_often_as_its_window_has_passed"],
     ),

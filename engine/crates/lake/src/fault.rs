@@ -100,6 +100,15 @@ impl Store for Faulty {
         FileSystem.write(path, &bytes[..count]).and(result)
     }
 
+    fn write_part(&self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let (count, result) = self.cut(bytes.len());
+        FileSystem.write_part(path, at, &bytes[..count]).and(result)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        self.step(|| FileSystem.sync(path))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.step(|| FileSystem.rename(from, to))
     }

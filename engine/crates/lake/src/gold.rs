@@ -40,7 +40,7 @@ use serde_json::Value;
 
 use crate::lake::Lake;
 use crate::layers::Layer;
-use crate::staging::{CommitError, LayerWriter, Staging};
+use crate::staging::{CommitError, CommitPart, Staging};
 
 /// The most rows to which a file grows by being replaced. A file that one commit fills may have more.
 pub const FILE_ROWS_MAX: usize = 2_000_000;
@@ -239,7 +239,7 @@ impl GoldWriter {
     }
 }
 
-impl LayerWriter for GoldWriter {
+impl CommitPart for GoldWriter {
     fn layer(&self) -> Layer {
         Layer::Gold
     }

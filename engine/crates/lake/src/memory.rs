@@ -140,6 +140,27 @@ impl Store for MemoryStore {
         )
     }
 
+    fn write_part(&self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let at = usize::try_from(at).unwrap();
+        let extend = |state: &mut State, bytes: &[u8]| {
+            let before = state.entries.get(path).and_then(Option::as_ref).cloned().unwrap_or_default();
+            state.entries.insert(path.to_owned(), Some([&before[..at], bytes].concat().into()));
+        };
+        self.step(
+            |state| extend(state, &bytes[..bytes.len() / 2]),
+            |state| {
+                state.require_folder_of(path)?;
+                extend(state, bytes);
+                Ok(())
+            },
+        )
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        let is_there = |state: &mut State| state.entries.get(path).map(drop).ok_or(ErrorKind::NotFound.into());
+        self.step(|_| {}, is_there)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.step(
             |_| {},

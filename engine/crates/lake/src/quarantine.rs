@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::lake::Lake;
 use crate::layers::Layer;
-use crate::staging::{CommitError, LayerWriter, Staging};
+use crate::staging::{CommitError, CommitPart, Staging};
 
 /// The rows of a table that wait at the most before they are staged.
 pub const QUARANTINE_ROWS_MAX: usize = 100_000;
@@ -86,7 +86,7 @@ impl QuarantineWriter {
     }
 }
 
-impl LayerWriter for QuarantineWriter {
+impl CommitPart for QuarantineWriter {
     fn layer(&self) -> Layer {
         Layer::Quarantine
     }

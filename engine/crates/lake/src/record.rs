@@ -35,8 +35,6 @@ pub(crate) struct StagedFile {
     pub(crate) place: String,
     /// How long it is.
     pub(crate) bytes: u64,
-    /// Its CRC-32.
-    pub(crate) checksum: u32,
 }
 
 /// How far the state log has come.
@@ -108,7 +106,7 @@ mod tests {
     use super::*;
 
     fn record() -> Record {
-        let file = StagedFile { name: "000007-000".into(), place: "gold/x/y.parquet".into(), bytes: 9, checksum: 1 };
+        let file = StagedFile { name: "000007-000".into(), place: "gold/x/y.parquet".into(), bytes: 9 };
         Record {
             number: 7,
             files: vec![file],

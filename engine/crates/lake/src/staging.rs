@@ -43,10 +43,10 @@ pub enum CommitError {
     },
 }
 
-/// Writes one layer. A commit asks every layer's writer to [`stage`](LayerWriter::stage) what it has, notes their
-/// [`position`](LayerWriter::position)s in its record, and then shows all that was staged. What a writer has staged it may take for shown:
+/// Writes one layer. A commit asks every layer's writer to [`stage`](CommitPart::stage) what it has, notes their
+/// [`position`](CommitPart::position)s in its record, and then shows all that was staged. What a writer has staged it may take for shown:
 /// where the commit fails the run ends, and the next one begins with the positions of the last commit.
-pub(crate) trait LayerWriter: fmt::Debug + Send {
+pub(crate) trait CommitPart: fmt::Debug + Send {
     /// Its layer.
     fn layer(&self) -> Layer;
 
@@ -114,10 +114,15 @@ impl Staging {
             return Err(CommitError::Store { table: table.to_owned(), source });
         }
         let place = place.to_str().expect("places are made of ASCII").replace('\\', "/");
-        let checksum = crc32fast::hash(bytes);
-        self.files.push(StagedFile { name, place, bytes: bytes.len() as u64, checksum });
+        self.files.push(StagedFile { name, place, bytes: bytes.len() as u64 });
         self.rows.push(rows);
         Ok(())
+    }
+
+    /// Takes a file in that was written elsewhere under `tmp`, complete and synced.
+    pub(crate) fn add_written(&mut self, file: StagedFile, rows: usize) {
+        self.files.push(file);
+        self.rows.push(rows);
     }
 
     /// Whether nothing was staged.

@@ -24,6 +24,13 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// Writes a file, whatever was there before. After an error, part of the file may be there.
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
 
+    /// Writes a part of a file that grows, from byte `at` on; at 0 it begins anew, whatever was there before. Not durable
+    /// before [`Store::sync`]. After an error, part of it may be there; writing the same part again puts that right.
+    fn write_part(&self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes a file durable that was written in parts.
+    fn sync(&self, path: &Path) -> io::Result<()>;
+
     /// Moves a file into place, whatever was there before: a reader sees the old file or the new one. After an
     /// error, either may be there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -157,6 +164,17 @@ impl Store for FileSystem {
         let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
         file.write_all(bytes)?;
         file.sync_all()
+    }
+
+    fn write_part(&self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(at == 0).truncate(at == 0).open(path)?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        // On some systems only a file that may be written may be synced.
+        OpenOptions::new().write(true).open(path)?.sync_all()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

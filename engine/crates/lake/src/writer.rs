@@ -12,10 +12,11 @@ use crate::failpoint::failpoint;
 use crate::gold::GoldWriter;
 use crate::input_log;
 use crate::lake::{CreateError, Lake, MARK, RECORD};
+use crate::layer_writer::{LayerWriter, StagedLayer};
 use crate::layers::Layer;
 use crate::quarantine::QuarantineWriter;
 use crate::record::{Record, StagedFile};
-use crate::staging::{CommitError, LayerWriter, Staging};
+use crate::staging::{CommitError, CommitPart, Staging};
 use crate::state_log::{self, StateLog};
 use crate::store::{Operation, StoreError};
 
@@ -44,7 +45,9 @@ pub struct CommitReport {
 pub struct LakeWriter {
     lake: Lake,
     gold: Option<GoldWriter>,
-    layers: Vec<Box<dyn LayerWriter>>,
+    layers: Vec<Box<dyn CommitPart>>,
+    /// Bronze and Silver, on threads of their own.
+    large: Vec<(Layer, LayerWriter)>,
     staging: Staging,
     state: StateLog,
     /// The last commit.
@@ -65,7 +68,7 @@ impl LakeWriter {
             check_files(lake, record)?;
         }
         let mut gold = lake.layers().contains(Layer::Gold).then(|| GoldWriter::new(lake));
-        let mut layers: Vec<Box<dyn LayerWriter>> = Vec::new();
+        let mut layers: Vec<Box<dyn CommitPart>> = Vec::new();
         if lake.layers().contains(Layer::Quarantine) {
             layers.push(Box::new(QuarantineWriter::new(lake)));
         }
@@ -73,14 +76,22 @@ impl LakeWriter {
         lake.sign(owner);
         if let Some(record) = record {
             show_rest(lake, record).map_err(read)?;
-            let writers = gold.iter_mut().map(|gold| gold as &mut dyn LayerWriter);
-            for writer in writers.chain(layers.iter_mut().map(|layer| &mut **layer as &mut dyn LayerWriter)) {
+            let writers = gold.iter_mut().map(|gold| gold as &mut dyn CommitPart);
+            for writer in writers.chain(layers.iter_mut().map(|layer| &mut **layer as &mut dyn CommitPart)) {
                 let Some(position) = record.layers.get(writer.layer().name()) else { continue };
                 let path = lake.root().join(MARK).join(RECORD);
                 writer.resume(position).map_err(|what| CreateError::Damaged { path, what })?;
             }
         }
         sweep(lake).map_err(read)?;
+        let large = [Layer::Bronze, Layer::Silver].into_iter().filter(|layer| lake.layers().contains(*layer));
+        let large = large.map(|layer| {
+            let position = record.and_then(|record| record.layers.get(layer.name()));
+            let path = || lake.root().join(MARK).join(RECORD);
+            let writer = LayerWriter::start(lake, layer, record.map_or(0, |record| record.number), position);
+            Ok((layer, writer.map_err(|what| CreateError::Damaged { path: path(), what })?))
+        });
+        let large = large.collect::<Result<Vec<_>, CreateError>>()?;
         let number = record.map_or(0, |record| record.number);
         Ok(LakeWriter {
             staging: Staging::new(lake, number + 1),
@@ -90,6 +101,7 @@ impl LakeWriter {
             lake: lake.clone(),
             gold,
             layers,
+            large,
         })
     }
 
@@ -143,6 +155,19 @@ impl LakeWriter {
         }
     }
 
+    /// Takes rows of Bronze or Silver, all of one local day since 1970-01-01, or of none; see [`LayerWriter::append`].
+    ///
+    /// # Errors
+    /// Where writing rows of the layer has failed before.
+    ///
+    /// # Panics
+    /// Where the layer is left out.
+    pub fn append_kept(&mut self, layer: Layer, day: Option<i64>, rows: Rows) -> Result<(), CommitError> {
+        let writer = self.large.iter_mut().find(|(of, _)| *of == layer);
+        let (_, writer) = writer.unwrap_or_else(|| panic!("rows of {layer}, which is left out"));
+        writer.append(day, rows)
+    }
+
     /// About how many bytes of rows wait for a commit in memory.
     #[must_use]
     pub fn pending_bytes(&self) -> usize {
@@ -166,6 +191,7 @@ impl LakeWriter {
     ) -> Result<CommitReport, CommitError> {
         let number = self.number + 1;
         let failed = |what| move |source| CommitError::Record { what, number, source };
+        let positions = self.stage_large()?;
         for layer in &mut self.layers {
             layer.stage(&mut self.staging)?;
         }
@@ -181,8 +207,9 @@ impl LakeWriter {
         let outlived = self.state.append(&self.lake, increment, snapshot).map_err(failed("write the state of"))?;
         failpoint("state");
         let (files, rows): (Vec<StagedFile>, Vec<usize>) = files.into_iter().unzip();
-        let record =
-            Record { number, files, layers: self.positions(), state: self.state.position(), cut: cut.to_owned() };
+        let mut layers = self.positions();
+        layers.extend(positions);
+        let record = Record { number, files, layers, state: self.state.position(), cut: cut.to_owned() };
         self.record(&record).map_err(failed("record"))?;
         failpoint("recorded");
         for (count, file) in record.files.iter().enumerate() {
@@ -216,9 +243,23 @@ impl LakeWriter {
         self.gold.as_mut().expect("a lake with Gold")
     }
 
+    /// Lets Bronze and Silver complete their files, side by side; returns where they stand then.
+    fn stage_large(&mut self) -> Result<Vec<(String, serde_json::Value)>, CommitError> {
+        for (_, writer) in &mut self.large {
+            writer.begin_stage()?;
+        }
+        let mut positions = Vec::new();
+        for (layer, writer) in &mut self.large {
+            let StagedLayer { files, position } = writer.end_stage()?;
+            files.into_iter().for_each(|(file, rows)| self.staging.add_written(file, rows));
+            positions.push((layer.name().to_owned(), position));
+        }
+        Ok(positions)
+    }
+
     fn positions(&self) -> BTreeMap<String, serde_json::Value> {
-        let writers = self.gold.iter().map(|gold| gold as &dyn LayerWriter);
-        let writers = writers.chain(self.layers.iter().map(|layer| &**layer as &dyn LayerWriter));
+        let writers = self.gold.iter().map(|gold| gold as &dyn CommitPart);
+        let writers = writers.chain(self.layers.iter().map(|layer| &**layer as &dyn CommitPart));
         writers.map(|writer| (writer.layer().name().to_owned(), writer.position())).collect()
     }
 

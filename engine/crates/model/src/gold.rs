@@ -53,11 +53,11 @@ pub struct Column {
     pub doc: &'static str,
 }
 
-const fn column(name: &'static str, kind: ColumnType, doc: &'static str) -> Column {
+pub(crate) const fn column(name: &'static str, kind: ColumnType, doc: &'static str) -> Column {
     Column { name, kind, nullable: false, doc }
 }
 
-const fn nullable(name: &'static str, kind: ColumnType, doc: &'static str) -> Column {
+pub(crate) const fn nullable(name: &'static str, kind: ColumnType, doc: &'static str) -> Column {
     Column { name, kind, nullable: true, doc }
 }
 
@@ -83,7 +83,7 @@ pub struct TableSchema {
     pub row: &'static str,
     /// In which grains it exists.
     pub grains: Grains,
-    own: &'static [Column],
+    pub(crate) own: &'static [Column],
 }
 
 impl TableSchema {
@@ -272,9 +272,11 @@ pub static GOLD: [&TableSchema; 10] = [
     &KPIS,
 ];
 
-const SOURCE: Column = column("source", Text, "where the record came from: the file as named, or - for stdin");
-const PARTITION: Column = column("partition", Int32, "number of the partition within the source; 0 for a file");
-const OFFSET: Column = column("offset", Int64, "byte offset in the uncompressed file, or Kafka offset");
+pub(crate) const SOURCE: Column =
+    column("source", Text, "where the record came from: the file as named, or - for stdin");
+pub(crate) const PARTITION: Column =
+    column("partition", Int32, "number of the partition within the source; 0 for a file");
+pub(crate) const OFFSET: Column = column("offset", Int64, "byte offset in the uncompressed file, or Kafka offset");
 
 /// `quarantine/rejected`.
 pub static REJECTED: TableSchema = TableSchema {

@@ -15,6 +15,7 @@ mod units;
 mod window;
 
 pub mod gold;
+pub mod silver;
 
 pub use batch::{Batch, BatchHeader, LINE_BYTES_MAX, Line, RejectedLine};
 pub use calendar::{Civil, civil_of_day, day_of_civil};

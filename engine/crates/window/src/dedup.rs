@@ -10,24 +10,21 @@ use engine_model::{EventTime, Grain, Text, WindowId};
 
 use crate::text_map::{Spare, Tag, TextMap, with_margin};
 
-/// A window number in five bytes: enough for windows of a second until the year 9999.
+/// How far a window is from the one its generation began with, in two bytes: less memory for each identifier.
 #[derive(Clone, Copy, Debug)]
-struct PackedWindow([u8; 5]);
+struct Offset([u8; 2]);
 
-impl PackedWindow {
+impl Offset {
+    /// `None` where it is too far for two bytes.
     #[inline]
-    fn new(window: WindowId) -> PackedWindow {
-        let bytes = window.0.to_le_bytes();
-        debug_assert!((-(1 << 39)..1 << 39).contains(&window.0));
-        PackedWindow([bytes[0], bytes[1], bytes[2], bytes[3], bytes[4]])
+    fn between(origin: WindowId, window: WindowId) -> Option<Offset> {
+        let offset = i16::try_from(window.0.checked_sub(origin.0)?).ok()?;
+        Some(Offset(offset.to_le_bytes()))
     }
 
     #[inline]
-    fn get(self) -> WindowId {
-        let mut bytes = [0; 8];
-        bytes[3..].copy_from_slice(&self.0);
-        // Placed high, then shifted down, so that the sign extends.
-        WindowId(i64::from_le_bytes(bytes) >> 24)
+    fn from(self, origin: WindowId) -> WindowId {
+        WindowId(origin.0 + i64::from(i16::from_le_bytes(self.0)))
     }
 }
 
@@ -36,26 +33,40 @@ impl PackedWindow {
 struct Generation {
     first: WindowId,
     last: WindowId,
-    windows: TextMap<PackedWindow>,
+    /// The window it began with.
+    origin: WindowId,
+    /// How many identifiers it will have, if it becomes like the one before.
+    expected: usize,
+    windows: TextMap<Offset>,
 }
 
 impl Generation {
+    #[inline]
     fn holds(&self, window: WindowId) -> bool {
         self.first <= window && window <= self.last
     }
+
+    /// Whether it can take `window`, besides those that it holds.
+    fn reaches(&self, window: WindowId) -> bool {
+        Offset::between(self.origin, window).is_some()
+    }
 }
 
-/// How many tables a look may have to probe.
+/// How many tables a look may have to probe, unless windows are more than [`i16::MAX`] apart.
 const GENERATIONS_MAX: usize = 3;
+
+/// A new generation begins with room for this part of what the one before has: of a window of which the lateness is a sixth,
+/// all that comes before the one before closes. Then it grows into the memory of that one.
+const FIRST_PART: usize = 4;
 
 /// The accepted identifiers of the windows still open.
 #[derive(Clone, Debug)]
 pub(crate) struct Dedup {
     base: Grain,
-    /// At most [`GENERATIONS_MAX`], ascending and apart by their windows.
+    /// Ascending and apart by their windows.
     generations: Vec<Generation>,
-    /// The memory of a generation that was dropped.
-    spare: Option<Spare<PackedWindow>>,
+    /// The table of a generation that was dropped.
+    spare: Option<Spare>,
     /// Whether a new generation gets the room that the one before needed.
     pub(crate) makes_room: bool,
 }
@@ -90,13 +101,14 @@ impl Dedup {
                 home
             }
         };
-        let windows = &mut self.generations[home].windows;
-        let (former, is_new) = windows.entry_with_tag(id, arena, tag, || PackedWindow::new(window));
+        let Generation { origin, windows, .. } = &mut self.generations[home];
+        let offset = Offset::between(*origin, window).expect("a generation reaches its windows");
+        let (former, is_new) = windows.entry_with_tag(id, arena, tag, || offset);
         if !is_new {
-            if self.base.end(former.get()) > bound {
-                return Some(former.get());
+            if self.base.end(former.from(*origin)) > bound {
+                return Some(former.from(*origin));
             }
-            *former = PackedWindow::new(window);
+            *former = offset;
         }
         None
     }
@@ -104,10 +116,12 @@ impl Dedup {
     /// Remembers that `id` was accepted into `window`, before a restart.
     pub(crate) fn restore(&mut self, id: &Text, arena: &[u8], tag: Tag, window: WindowId) {
         let home = self.home_of(window);
-        let windows = &mut self.generations[home].windows;
-        let (known, is_new) = windows.entry_with_tag(id, arena, tag, || PackedWindow::new(window));
-        if !is_new && known.get() < window {
-            *known = PackedWindow::new(window);
+        let Generation { origin, windows, .. } = &mut self.generations[home];
+        let offset = Offset::between(*origin, window).expect("a generation reaches its windows");
+        let (known, is_new) = windows.entry_with_tag(id, arena, tag, || offset);
+        // Partitions are restored one after another, so windows of an identifier come in any order.
+        if !is_new && known.from(*origin) < window {
+            *known = offset;
         }
     }
 
@@ -115,7 +129,7 @@ impl Dedup {
     /// generation at `home`.
     fn look_beside(&self, home: usize, id: &Text, arena: &[u8], tag: Tag, bound: EventTime) -> Option<WindowId> {
         let look = |generation: &Generation| {
-            let former = generation.windows.get_with_tag(id, arena, tag)?.get();
+            let former = generation.windows.get_with_tag(id, arena, tag)?.from(generation.origin);
             (self.base.end(former) > bound).then_some(former)
         };
         let beside = self.generations.iter().enumerate().rev().filter(|(index, _)| *index != home);
@@ -127,21 +141,26 @@ impl Dedup {
     /// The place of the generation that `window` belongs to.
     fn home_of(&mut self, window: WindowId) -> usize {
         let place = self.generations.partition_point(|generation| generation.last < window);
-        if let Some(next) = self.generations.get_mut(place) {
+        if let Some(next) = self.generations.get_mut(place)
+            && (next.holds(window) || next.reaches(window))
+        {
             // In it, or before it, which happens for a few windows only.
             next.first = next.first.min(window);
             return place;
         }
-        if place == GENERATIONS_MAX {
-            self.generations[place - 1].last = window;
+        if place >= GENERATIONS_MAX
+            && let Some(newest) = self.generations.last_mut().filter(|newest| newest.reaches(window))
+            && newest.last < window
+        {
+            newest.last = window;
             return place - 1;
         }
         // It will be like the one before, whose last events are still to come.
         let before = self.generations.last().filter(|_| self.makes_room);
-        let count = before.map_or(0, |before| with_margin(before.windows.len()));
-        let spare = self.spare.take().filter(|_| self.makes_room);
-        let windows = spare.unwrap_or_else(|| Spare::new(TextMap::default())).into_map(count);
-        self.generations.push(Generation { first: window, last: window, windows });
+        let expected = before.map_or(0, |before| with_margin(before.windows.len()));
+        let mut windows = TextMap::default();
+        windows.reserve(expected / FIRST_PART);
+        self.generations.insert(place, Generation { first: window, last: window, origin: window, expected, windows });
         place
     }
 
@@ -157,16 +176,26 @@ impl Dedup {
     pub(crate) fn forget(&mut self, emitted: EventTime) {
         let over = self.generations.iter().take_while(|generation| self.base.end(generation.last) <= emitted).count();
         // Of several the last is the likest to what comes next.
-        if let Some(generation) = self.generations.drain(..over).next_back() {
-            self.spare = Some(Spare::new(generation.windows));
+        let dropped = self.generations.drain(..over).next_back();
+        if let Some(generation) = dropped.filter(|_| self.makes_room) {
+            self.spare = Some(Spare::of(generation.windows));
         }
     }
 
-    /// Does a little of what is best done between batches: clears memory for the next generation.
+    /// Does a little of what is best done between batches: clears a dropped table for the newest generation to grow into.
     #[inline]
     pub(crate) fn tidy(&mut self) {
-        if let Some(spare) = &mut self.spare {
-            spare.clear_some();
+        if self.spare.as_mut().is_some_and(Spare::clear_some) {
+            self.use_spare();
+        }
+    }
+
+    #[cold]
+    fn use_spare(&mut self) {
+        if let Some(newest) = self.generations.last_mut()
+            && let Some(spare) = self.spare.take()
+        {
+            newest.windows.grow_into_spare(spare, newest.expected);
         }
     }
 
@@ -175,8 +204,10 @@ impl Dedup {
         self.generations.iter().map(|generation| generation.windows.len()).sum()
     }
 
+    /// Bytes of memory, free slots and a table that waits for the next generation included.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.generations.iter().map(|generation| generation.windows.memory_bytes()).sum()
+        let tables = self.generations.iter().map(|generation| generation.windows.memory_bytes()).sum::<usize>();
+        tables + self.spare.as_ref().map_or(0, Spare::memory_bytes)
     }
 }
 
@@ -191,10 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn a_packed_window_comes_back() {
-        for number in [0, 1, -1, -1440, 4_223_371_679, -(1 << 39), (1 << 39) - 1] {
-            assert_eq!(PackedWindow::new(WindowId(number)).get(), WindowId(number));
+    fn a_window_comes_back_from_its_offset_as_far_as_two_bytes_reach() {
+        let origin = WindowId(29_000_000);
+        for far in [0, 1, -1, 32_766, 32_767, -32_767, -32_768] {
+            let window = WindowId(origin.0 + far);
+            assert_eq!(Offset::between(origin, window).unwrap().from(origin), window);
         }
+        for far in [32_768, -32_769, i64::MAX - origin.0] {
+            assert!(Offset::between(origin, WindowId(origin.0 + far)).is_none(), "{far}");
+        }
+        assert!(Offset::between(WindowId(i64::MIN), WindowId(1)).is_none());
     }
 
     proptest! {
@@ -202,6 +239,8 @@ mod tests {
         #[test]
         fn generations_judge_like_a_memory_without_end(
             steps in prop::collection::vec((0u8..12, 0i64..4, 0i64..3, any::<bool>()), 0..300),
+            // Windows so far apart that a generation does not reach from one to the next.
+            spread in prop::sample::select(vec![1i64, 20_000, 40_000]),
         ) {
             let base = minute();
             let mut dedup = Dedup::new(base);
@@ -209,9 +248,9 @@ mod tests {
             let mut emitted = EventTime::EPOCH;
             let mut newest = 0i64;
             for (id, ahead, behind, close) in steps {
-                newest += i64::from(ahead == 3);
-                let bound = emitted.max(base.start(WindowId(newest - behind)));
-                let window = WindowId(base.containing(bound).0 + ahead);
+                newest += i64::from(ahead == 3) * spread;
+                let bound = emitted.max(base.start(WindowId(newest - behind * spread)));
+                let window = WindowId(base.containing(bound).0 + ahead * spread);
                 let text = Text::in_place(&[id]).unwrap();
                 let expected = twin.iter().rev().find(|(other, window)| *other == id && base.end(*window) > bound);
                 let expected = expected.map(|(_, window)| *window);
@@ -220,7 +259,7 @@ mod tests {
                     twin.push((id, window));
                 }
                 if close {
-                    emitted = emitted.max(base.start(WindowId(newest - 2)));
+                    emitted = emitted.max(base.start(WindowId(newest - 2 * spread)));
                     dedup.forget(emitted);
                 }
             }

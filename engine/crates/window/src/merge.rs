@@ -433,7 +433,7 @@ fn is_fed_by_shorter(rollups: &[Grain], index: usize) -> bool {
 /// The rollup of `grain` that holds `start`, opened where there is none.
 fn open_rollup(open: &mut Option<OpenRollup>, grain: Grain, start: EventTime) -> &mut OpenRollup {
     let window = grain.containing(start);
-    let open = open.get_or_insert_with(|| OpenRollup { window, totals: Totals::default() });
+    let open = open.get_or_insert_with(|| OpenRollup { window, totals: Totals::of_a_rollup() });
     assert_eq!(open.window, window, "a rollup stayed open beyond its end");
     open
 }

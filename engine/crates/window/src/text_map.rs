@@ -50,6 +50,7 @@ pub struct TextMap<V> {
     former: Vec<u64>,
     moved: usize,
     arena: TextArena,
+    growth: Growth,
 }
 
 /// How many slots move at a time: a table of a million texts has moved when 65 536 more have come, of the million for which
@@ -62,13 +63,44 @@ const LOOK_AHEAD: usize = 32;
 /// The fewest slots of a map that holds anything.
 const SLOTS_MIN: usize = 16;
 
-/// From this size on a table grows by half instead of doubling, and may be three quarters full instead of half: these are
-/// the sets of rollups, which are filled off the event path and for which memory counts more.
-const LARGE: usize = 1 << 24;
+/// What counts more in a map: time or memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Growth {
+    /// A table at most half full that doubles, for the event path.
+    Fast,
+    /// A table at most three quarters full that grows by half, for the sets of rollups, which are filled off that path.
+    Compact,
+}
+
+impl Growth {
+    /// How many texts a table of so many slots may hold.
+    fn room(self, slots: usize) -> usize {
+        match self {
+            Growth::Fast => slots / 2,
+            Growth::Compact => slots - slots / 4,
+        }
+    }
+
+    /// How many slots have room for `count` texts.
+    fn slots_for(self, count: usize) -> usize {
+        match self {
+            Growth::Fast => 2 * count,
+            Growth::Compact => count + count.div_ceil(3),
+        }
+    }
+
+    /// How many slots follow a full table.
+    fn slots_after(self, slots: usize) -> usize {
+        match self {
+            Growth::Fast => 2 * slots,
+            Growth::Compact => slots + slots / 2,
+        }
+    }
+}
 
 impl<V> Default for TextMap<V> {
     fn default() -> TextMap<V> {
-        TextMap { slots: Vec::new(), log: Vec::new(), limit: 0, former: Vec::new(), moved: 0, arena: TextArena::new() }
+        TextMap::growing(Growth::Fast)
     }
 }
 
@@ -113,6 +145,16 @@ pub(crate) fn with_margin(count: usize) -> usize {
 }
 
 impl<V> TextMap<V> {
+    /// A map for which memory counts more than time.
+    pub(crate) fn compact() -> TextMap<V> {
+        TextMap::growing(Growth::Compact)
+    }
+
+    fn growing(growth: Growth) -> TextMap<V> {
+        let (slots, log, former, arena) = (Vec::new(), Vec::new(), Vec::new(), TextArena::new());
+        TextMap { slots, log, limit: 0, former, moved: 0, arena, growth }
+    }
+
     /// Number of texts.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -129,16 +171,10 @@ impl<V> TextMap<V> {
     pub(crate) fn reserve(&mut self, count: usize) {
         self.log.reserve(count.saturating_sub(self.log.len()));
         use_large_pages(&self.log);
-        if count > Self::room(self.slots.len()) {
-            let slots = if 2 * count <= LARGE { 2 * count } else { count + count / 2 };
-            self.grow_to(slots.max(SLOTS_MIN));
+        if count > self.growth.room(self.slots.len()) {
+            self.grow_into(vec![0; self.growth.slots_for(count).max(SLOTS_MIN)]);
             self.move_slots(usize::MAX);
         }
-    }
-
-    /// How many texts a table of so many slots may hold.
-    fn room(slots: usize) -> usize {
-        if slots <= LARGE { slots / 2 } else { slots - slots / 4 }
     }
 
     /// The arena that the texts of [`TextMap::iter`] belong to.
@@ -237,6 +273,9 @@ impl<V> TextMap<V> {
             Ok(index) => (&mut self.log[index].value, false),
             Err(place) => {
                 let kept = text.moved(arena, &mut self.arena);
+                if self.log.len() == self.log.capacity() {
+                    self.make_room_in_log();
+                }
                 self.log.push(Entry::new(kept, make()));
                 let index = self.log.len();
                 assert!(u32::try_from(index).is_ok(), "a map of {index} texts; at most 2^32 - 1");
@@ -268,22 +307,31 @@ impl<V> TextMap<V> {
     fn make_room(&mut self) {
         self.move_slots(STEP);
         let slots = self.slots.len();
-        if self.log.len() < Self::room(slots) {
-            return;
+        if self.log.len() >= self.growth.room(slots) {
+            self.grow_into(vec![0; self.growth.slots_after(slots).max(SLOTS_MIN)]);
         }
-        self.grow_to(if slots < LARGE { 2 * slots } else { slots + slots / 2 }.max(SLOTS_MIN));
     }
 
-    /// Begins a table of this size.
-    fn grow_to(&mut self, count: usize) {
+    /// Begins to grow into `slots`, all of them free.
+    fn grow_into(&mut self, slots: Vec<u64>) {
+        debug_assert!(slots.iter().all(|slot| *slot == 0));
         self.move_slots(usize::MAX);
-        let slots = vec![0u64; count];
         use_large_pages(&slots);
         self.former = std::mem::replace(&mut self.slots, slots);
         self.moved = 0;
         self.limit = 0;
         if self.former.len() <= STEP {
             self.move_slots(STEP);
+        }
+    }
+
+    /// Makes room in the log for the next text: a compact one grows by an eighth, which costs no copy where memory is
+    /// moved by its pages.
+    #[cold]
+    fn make_room_in_log(&mut self) {
+        match self.growth {
+            Growth::Fast => self.log.reserve(1),
+            Growth::Compact => self.log.reserve_exact((self.log.len() / 8).max(SLOTS_MIN)),
         }
     }
 
@@ -302,7 +350,7 @@ impl<V> TextMap<V> {
         if end == self.former.len() {
             self.former = Vec::new();
             self.moved = 0;
-            self.limit = Self::room(count);
+            self.limit = self.growth.room(count);
         }
     }
 }
@@ -329,49 +377,44 @@ impl TextMap<()> {
     }
 }
 
-/// A map that is no longer used, whose memory the next one takes over once it has been cleared, a little at a time.
+/// The table of a map that is no longer used, for the next one to grow into once it has been cleared, a little at a time.
 #[derive(Clone, Debug)]
-pub(crate) struct Spare<V> {
-    map: TextMap<V>,
+pub(crate) struct Spare {
+    slots: Vec<u64>,
     cleared: usize,
 }
 
-/// How many slots are cleared at a time: 32 KiB, a few microseconds.
-const CLEAR_STEP: usize = 4_096;
+/// How many slots are cleared at a time: 128 KiB, some ten microseconds.
+const CLEAR_STEP: usize = 16_384;
 
-impl<V> Spare<V> {
-    pub(crate) fn new(mut map: TextMap<V>) -> Spare<V> {
-        // What has not moved need not, for all is to be cleared.
-        map.former = Vec::new();
-        map.moved = 0;
-        map.move_slots(0);
-        map.log.clear();
-        map.arena.clear();
-        Spare { map, cleared: 0 }
+impl Spare {
+    /// Keeps the table of `map` and drops everything else.
+    pub(crate) fn of<V>(map: TextMap<V>) -> Spare {
+        Spare { slots: map.slots, cleared: 0 }
     }
 
-    /// Clears some more of it.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<u64>()
+    }
+
+    /// Clears some more of it; returns whether all is clear.
     #[inline]
-    pub(crate) fn clear_some(&mut self) {
-        self.clear(CLEAR_STEP);
-    }
-
-    fn clear(&mut self, count: usize) {
-        let end = self.map.slots.len().min(self.cleared.saturating_add(count));
-        self.map.slots[self.cleared..end].fill(0);
+    pub(crate) fn clear_some(&mut self) -> bool {
+        let end = self.slots.len().min(self.cleared + CLEAR_STEP);
+        self.slots[self.cleared..end].fill(0);
         self.cleared = end;
+        end == self.slots.len()
     }
+}
 
-    /// An empty map with room for `count` texts, in this memory where it is neither too small nor much too large.
-    pub(crate) fn into_map(mut self, count: usize) -> TextMap<V> {
-        let room = TextMap::<V>::room(self.map.slots.len());
-        let mut map = TextMap::default();
-        if count <= room && room <= 4 * count {
-            self.clear(usize::MAX);
-            map = self.map;
+impl<V> TextMap<V> {
+    /// Grows into the table of `spare`, which has been cleared, where that has room for `count` texts, not much more, and more
+    /// than this map's own; else drops it.
+    pub(crate) fn grow_into_spare(&mut self, spare: Spare, count: usize) {
+        let room = self.growth.room(spare.slots.len());
+        if count <= room && room <= 4 * count && spare.slots.len() > self.slots.len() {
+            self.grow_into(spare.slots);
         }
-        map.reserve(count);
-        map
     }
 }
 
@@ -521,10 +564,26 @@ mod tests {
         assert!(map.memory_bytes() as u64 <= 40 * count, "{} bytes", map.memory_bytes());
     }
 
+    #[test]
+    fn a_compact_map_takes_at_most_forty_bytes_a_customer_at_any_time() {
+        let mut map: TextMap<()> = TextMap::compact();
+        let mut bytes_max = 0;
+        for n in 0..400_000u32 {
+            map.entry_or_insert_with(&Text::in_place(format!("c{n}").as_bytes()).unwrap(), &[], || ());
+            if n >= 10_000 && map.former.is_empty() {
+                bytes_max = bytes_max.max(map.memory_bytes().div_ceil(map.len()));
+            }
+        }
+        assert!((28..=40).contains(&bytes_max), "{bytes_max} bytes");
+    }
+
     proptest! {
         #[test]
-        fn a_text_map_is_a_hash_map_of_byte_strings(keys in prop::collection::vec("[ab]{0,20}", 0..200)) {
-            let mut map = TextMap::default();
+        fn a_text_map_is_a_hash_map_of_byte_strings(
+            keys in prop::collection::vec("[ab]{0,20}", 0..200),
+            is_compact: bool,
+        ) {
+            let mut map = if is_compact { TextMap::compact() } else { TextMap::default() };
             let mut twin: HashMap<String, usize> = HashMap::new();
             for (index, key) in keys.iter().enumerate() {
                 let mut arena = vec![0; index];

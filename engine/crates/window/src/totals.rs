@@ -135,6 +135,11 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
+    /// Those of a rollup, which has the most customers and is filled off the event path.
+    pub(crate) fn of_a_rollup() -> Totals {
+        Totals { customers: TextMap::compact(), ..Totals::default() }
+    }
+
     /// Adds what `other`, a disjoint set of events, adds up to. Commutative and associative.
     pub(crate) fn merge(&mut self, other: &Totals) {
         self.merge_all_but_customers(other);

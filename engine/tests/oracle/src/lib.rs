@@ -11,6 +11,7 @@ pub mod generate;
 mod compare;
 mod judge;
 mod parse;
+mod silver;
 mod tables;
 mod time;
 
@@ -21,6 +22,7 @@ use engine_model::{EventTime, Outcome, Reason, Semantics};
 pub use compare::{Value, canonical, compare};
 pub use judge::run;
 pub use parse::{Line, lines};
+pub use silver::silver_rows;
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq)]

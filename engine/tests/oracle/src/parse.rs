@@ -57,11 +57,39 @@ pub(crate) struct Event {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Body {
-    Click { action: String, session: String, customer: Option<String>, product: Option<String> },
-    Order { session: Option<String>, customer: String, total: i64, items: Vec<Item> },
-    Payment { customer: Option<String>, method: String, amount: i64, status: String, failure_reason: Option<String> },
-    Customer { customer: String, country: Option<String>, segment: Option<String> },
-    Product { product: String, name: String, category: String, price: i64 },
+    Click {
+        action: String,
+        session: String,
+        customer: Option<String>,
+        product: Option<String>,
+    },
+    Order {
+        session: Option<String>,
+        customer: String,
+        order: String,
+        total: i64,
+        items: Vec<Item>,
+    },
+    Payment {
+        customer: Option<String>,
+        order: String,
+        payment: String,
+        method: String,
+        amount: i64,
+        status: String,
+        failure_reason: Option<String>,
+    },
+    Customer {
+        customer: String,
+        country: Option<String>,
+        segment: Option<String>,
+    },
+    Product {
+        product: String,
+        name: String,
+        category: String,
+        price: i64,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -119,21 +147,21 @@ pub(crate) fn event(line: &[u8], config: &Config) -> Result<Event, Rejection> {
         "order" => {
             let session = record.optional_text(Field::SessionId, 1, 64)?;
             let customer = record.text(Field::CustomerId, 1, 64)?;
-            record.text(Field::OrderId, 1, 64)?;
+            let order = record.text(Field::OrderId, 1, 64)?;
             record.currency(config)?;
             let total = record.money(Field::Total)?;
-            Body::Order { session, customer, total, items: record.items()? }
+            Body::Order { session, customer, order, total, items: record.items()? }
         }
         "payment" => {
             let customer = record.optional_text(Field::CustomerId, 1, 64)?;
-            record.text(Field::OrderId, 1, 64)?;
+            let order = record.text(Field::OrderId, 1, 64)?;
             record.currency(config)?;
-            record.text(Field::PaymentId, 1, 64)?;
+            let payment = record.text(Field::PaymentId, 1, 64)?;
             let method = record.text(Field::Method, 1, 32)?;
             let amount = record.money(Field::Amount)?;
             let status = record.one_of(Field::Status, &["succeeded", "failed"])?;
             let failure_reason = record.optional_text(Field::FailureReason, 1, 64)?;
-            Body::Payment { customer, method, amount, status, failure_reason }
+            Body::Payment { customer, order, payment, method, amount, status, failure_reason }
         }
         "customer" => {
             let customer = record.text(Field::CustomerId, 1, 64)?;

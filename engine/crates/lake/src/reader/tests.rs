@@ -38,6 +38,12 @@ impl Store for Losing {
     fn write(&self, path: &Path, _: &[u8]) -> io::Result<()> {
         panic!("a reader wrote {}", path.display())
     }
+    fn write_part(&self, path: &Path, _: u64, _: &[u8]) -> io::Result<()> {
+        panic!("a reader wrote {}", path.display())
+    }
+    fn sync(&self, path: &Path) -> io::Result<()> {
+        panic!("a reader synced {}", path.display())
+    }
     fn rename(&self, from: &Path, _: &Path) -> io::Result<()> {
         panic!("a reader moved {}", from.display())
     }
