@@ -205,6 +205,8 @@ pub(crate) struct Source<'a> {
     marks: Vec<VecDeque<ReplayMark>>,
     /// Records rejected for the clock since the last barrier.
     exclusions: Exclusions,
+    /// Whether shards and partitions stand where the last commit stood; before that nothing can be committed.
+    has_resumed: bool,
     /// What was emitted when the run began.
     emitted: Watermark,
     /// For each partition, late records of windows that were emitted when the run began, and which it had not passed itself.
@@ -257,6 +259,7 @@ impl<'a> Source<'a> {
             stands: vec![Stand::default(); partitions],
             marks: vec![VecDeque::new(); partitions],
             exclusions: Exclusions::default(),
+            has_resumed: true,
             emitted: Watermark::NONE,
             emitted_before: vec![0; partitions],
             furthest: Watermark::NONE,
@@ -663,7 +666,9 @@ impl<'a> Source<'a> {
 
     /// Hands over what is left and says that this was all.
     fn end(mut self, partitions: &Partitions) -> Result<(), Gone> {
-        self.barrier(partitions, true)?;
+        if self.has_resumed {
+            self.barrier(partitions, true)?;
+        }
         let mut ledger = self.unattributed;
         for partition in partitions.unfinished() {
             ledger.merge(partition.progress.pending());

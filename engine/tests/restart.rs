@@ -294,6 +294,23 @@ fn records_of_windows_that_an_earlier_run_has_emitted_are_late_and_it_is_said() 
 }
 
 #[test]
+fn a_file_of_late_records_only_takes_nothing_from_the_next_day() {
+    let place = Workplace::new();
+    place.write_lines("monday.jsonl", &minutes(0, 5));
+    place.write_lines("stray.jsonl", &minutes(2, 5));
+    place.write_lines("tuesday.jsonl", &minutes(1_440, 5));
+    run(&place, "lake", &["monday.jsonl"], &[]).assert_code(0);
+    let stray = run(&place, "lake", &["stray.jsonl"], &[]).assert_code(0).json();
+    assert_eq!((count(&stray, "records"), count(&stray, "late")), (60, 30));
+    let summary = run(&place, "lake", &["tuesday.jsonl"], &[]).assert_code(0).json();
+    assert_eq!((count(&summary, "records"), count(&summary, "accepted"), count(&summary, "late")), (90, 60, 30));
+    let quality = read_table(&place.lake(), "gold/quality_1m");
+    let records: i64 =
+        quality.iter().map(|row| if let Value::Int(records) = row[4] { records } else { panic!() }).sum();
+    assert_eq!(records, 90, "the late ones are observed in Tuesday's first minute");
+}
+
+#[test]
 fn a_file_that_has_grown_is_read_on() {
     let place = Workplace::new();
     place.write_lines("shop.jsonl", &minutes(0, 5));

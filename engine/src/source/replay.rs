@@ -56,6 +56,7 @@ impl Source<'_> {
         partitions: &mut Partitions,
     ) -> Result<Option<SourceEnd>, Interruption> {
         let SourceStart { semantics, partitions: starts, emitted, mut exclusions } = start;
+        self.has_resumed = false;
         self.emitted = emitted;
         self.stands = starts.iter().map(|start| start.stand.clone()).collect();
         if emitted != Watermark::NONE {
@@ -99,6 +100,7 @@ impl Source<'_> {
             }));
         }
         *partitions = Partitions::new(resumed, &semantics);
+        self.has_resumed = true;
         Ok(None)
     }
 

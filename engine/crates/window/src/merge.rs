@@ -244,6 +244,14 @@ impl Merger {
         Some(Closed { grain: 0, window })
     }
 
+    /// Whether all that is left to close is the quality of `window`, in which no event was accepted.
+    #[must_use]
+    pub fn has_only_quality_of(&self, window: WindowId) -> bool {
+        self.windows.is_empty()
+            && self.rollups.iter().all(Option::is_none)
+            && self.quality.keys().eq(std::iter::once(&window))
+    }
+
     /// The quality that is known of windows not closed yet, ascending.
     pub fn open_quality(&self) -> impl Iterator<Item = &QualityPartial> {
         self.quality.values()
