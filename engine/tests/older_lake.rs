@@ -64,7 +64,9 @@ fn a_lake_of_format_2_is_shown_and_gone_on_with() {
         let width = got[name].first().map_or(0, Vec::len);
         let known: Rows = rows.iter().map(|row| row[..row.len().min(width)].to_vec()).collect();
         let mut found = got[name].clone();
-        found.iter_mut().for_each(|row| row.truncate(width));
+        for row in &mut found {
+            row.truncate(width);
+        }
         assert!(known == found, "{name}");
     }
 }

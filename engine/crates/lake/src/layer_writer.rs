@@ -292,12 +292,11 @@ impl LayerTables {
         let place = self.tables.iter().position(|table| table.schema.name == name);
         let place = place.unwrap_or_else(|| panic!("table {name} is not in layer {}", self.layer));
         let failed = |error| failed(name, error);
-        let at = match self.tables[place].open.iter().position(|open| open.day == day) {
-            Some(at) => at,
-            None => {
-                let staged = self.next_name();
-                self.tables[place].open(&self.lake, self.layer, day, staged).map_err(failed)?
-            }
+        let at = if let Some(at) = self.tables[place].open.iter().position(|open| open.day == day) {
+            at
+        } else {
+            let staged = self.next_name();
+            self.tables[place].open(&self.lake, self.layer, day, staged).map_err(failed)?
         };
         let table = &mut self.tables[place];
         // The file written last stands at the end.

@@ -251,7 +251,9 @@ impl LakeWriter {
         let mut positions = Vec::new();
         for (layer, writer) in &mut self.large {
             let StagedLayer { files, position } = writer.end_stage()?;
-            files.into_iter().for_each(|(file, rows)| self.staging.add_written(file, rows));
+            for (file, rows) in files {
+                self.staging.add_written(file, rows);
+            }
             positions.push((layer.name().to_owned(), position));
         }
         Ok(positions)
