@@ -16,7 +16,7 @@ use crate::dashboard::{DashboardConfig, InvalidToken, parse_address};
 use crate::duration::parse_duration;
 use crate::replay::{ReplayConfig, ReplayTarget, parse_reasons};
 use crate::show::{Moment, ShowConfig, ShowOutput};
-use crate::source::clock;
+use crate::source::{AtEnd, clock};
 use crate::why::{WhyConfig, WhyOutput};
 
 /// Live figures of an online shop from its events, on one box.
@@ -160,6 +160,16 @@ pub enum TableFormat {
     Delta,
 }
 
+/// What becomes of open windows at the end of all inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtEndArg {
+    /// Emit them.
+    Emit,
+    /// Keep them open.
+    Keep,
+}
+
 /// What the simulator does; the same for `run` and `simulate`.
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -251,7 +261,7 @@ pub struct RunArgs {
     /// are read by their extension [default: sim]
     #[arg(long, value_name = "URI")]
     pub input: Vec<String>,
-    /// Folder of the lake; must not hold an earlier run [default: ./lake]
+    /// Folder of the lake; one that an earlier run has written goes on from its last commit [default: ./lake]
     #[arg(long, value_name = "DIR")]
     pub lake: Option<PathBuf>,
     /// Length of the base windows; divides a day [default: 60s]
@@ -276,6 +286,9 @@ pub struct RunArgs {
     /// Where days begin, +hh:mm or -hh:mm [default: +00:00]
     #[arg(long, value_name = "OFFSET", allow_hyphen_values = true)]
     pub utc_offset: Option<String>,
+    /// What becomes of open windows at the end of all inputs: emit them, or keep them open for the next run's inputs [default: emit]
+    #[arg(long, value_enum)]
+    pub at_end: Option<AtEndArg>,
     /// Format of the Gold tables [default: parquet]
     #[arg(long, value_enum)]
     pub format: Option<TableFormat>,
@@ -589,6 +602,10 @@ impl RunArgs {
             inputs: args.inputs(&semantics)?,
             semantics,
             idle_timeout,
+            at_end: match args.at_end {
+                Some(AtEndArg::Keep) => AtEnd::Keep,
+                Some(AtEndArg::Emit) | None => AtEnd::Emit,
+            },
             lake: args.lake.clone().unwrap_or_else(|| PathBuf::from("./lake")),
             layers,
             shards,
@@ -612,6 +629,7 @@ impl RunArgs {
             max_future: self.max_future.or(file.max_future),
             currency: self.currency.or(file.currency),
             utc_offset: self.utc_offset.or(file.utc_offset),
+            at_end: self.at_end.or(file.at_end),
             format: self.format.or(file.format),
             layers: self.layers.or(file.layers),
             summary: self.summary.or(file.summary),

@@ -1,16 +1,18 @@
-//! The committer: merges what threads hand over, writes Gold and the quarantine, keeps the books.
+//! The committer: merges what threads hand over, keeps the books, and makes commits of it all.
 
 use std::time::{Duration, Instant};
 
-use engine_lake::{CommitError, GoldWriter, Lake, Layer, LayerWriter, QuarantineWriter};
-use engine_model::{Grain, Semantics, Watermark, WindowId, gold};
-use engine_window::{Closed, GoldRows, Ledger, Merger};
+use engine_lake::{CommitError, LakeWriter};
+use engine_model::{EventTime, Grain, Semantics, Watermark, WindowId, gold};
+use engine_window::{Closed, GoldRows, Ledger, Merger, QualityPartial};
 use rtrb::Consumer;
 
+use crate::cut::{Cut, Exclusions, Identity, Observed, PartitionCut, micros_of, state_frame};
 use crate::dashboard::Watch;
 use crate::embed::{Observer, Shown};
 use crate::figures::{Collector, Figures};
-use crate::message::{Gone, Patience, Report, receive};
+use crate::message::{Barrier, CommitWish, Gone, Patience, Report, SourceBarrier, receive};
+use crate::testing;
 
 /// How long a closed window of a stream waits to be written: well under the two seconds that the contract allows.
 const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
@@ -23,6 +25,8 @@ const WATCHED_COMMIT_DELAY_MIN: Duration = Duration::from_secs(1);
 
 /// and take no more than one in so many of the committer's seconds.
 const WATCHED_COMMIT_SHARE: u32 = 100;
+/// About how many bytes of rows wait before a commit is asked for whatever the time.
+const PENDING_BYTES_MAX: usize = 64 << 20;
 
 /// How often the dimensions are written during a run; the contract asks for five minutes.
 const DIMENSION_INTERVAL: Duration = Duration::from_mins(1);
@@ -64,28 +68,53 @@ pub(crate) struct Committed {
 struct Reporter {
     reports: Consumer<Report>,
     watermark: Watermark,
+    /// Its barrier, as long as others have not come to theirs: until then it is not listened to.
+    barrier: Option<Box<Barrier>>,
     has_ended: bool,
+}
+
+/// What the committer begins with: all that the last commit holds.
+#[derive(Debug)]
+pub(crate) struct CommitterStart {
+    pub(crate) writer: LakeWriter,
+    pub(crate) merger: Merger,
+    pub(crate) cut: Cut,
+    pub(crate) exclusions: Exclusions,
+    /// Of this run, each at its number; those of the cut are its first.
+    pub(crate) partitions: Vec<PartitionCut>,
 }
 
 /// Merges and writes.
 #[derive(Debug)]
 pub(crate) struct Committer {
     reporters: Vec<Reporter>,
+    wish: CommitWish,
+    /// Barriers that have come together.
+    barriers: u64,
     merger: Merger,
     rows: GoldRows,
-    gold: Option<GoldWriter>,
-    quarantine: Option<QuarantineWriter>,
-    /// Bronze and Silver, where they are written.
-    large: Vec<(Layer, LayerWriter)>,
+    writer: LakeWriter,
+    partitions: Vec<PartitionCut>,
+    /// Records, read since the replay offsets, that reading again would judge otherwise.
+    exclusions: Exclusions,
+    /// Those since the last commit.
+    exclusions_of_last: Exclusions,
+    /// Everything that is in the merger or behind it, and what the last commit had observed.
     ledger: Ledger,
+    /// The end of the last window that was closed, of any grain.
+    emitted: EventTime,
+    /// The first base window that was not emitted when the run began; of a new lake none that any event can lie in.
+    first_window: WindowId,
     open_windows: Vec<WindowId>,
     collector: Collector,
     commit_delay: Duration,
     /// Whether that delay follows from what commits cost.
     paces_commits: bool,
-    /// Since when rows have been waiting for a commit.
+    /// Since when something has been waiting for a commit.
     waiting_since: Option<Instant>,
     dimensions_written: Instant,
+    /// Whether windows were closed since the dimensions were written.
+    has_news: bool,
     grains: Vec<Grain>,
     observer: Option<Observer>,
     watch: Option<Watch>,
@@ -96,30 +125,35 @@ pub(crate) struct Committer {
 impl Committer {
     pub(crate) fn new(
         semantics: &Semantics,
-        lake: &Lake,
+        start: CommitterStart,
         reports: Vec<Consumer<Report>>,
+        wish: CommitWish,
         is_stream: bool,
     ) -> Committer {
-        let merger = Merger::new(semantics);
-        let reporter = |reports| Reporter { reports, watermark: Watermark::NONE, has_ended: false };
+        let CommitterStart { writer, mut merger, cut, exclusions, partitions } = start;
+        merger.keep_journal();
+        let reporter = |reports| Reporter { reports, watermark: Watermark::NONE, barrier: None, has_ended: false };
+        let delay = if is_stream { STREAM_COMMIT_DELAY } else { FILE_COMMIT_DELAY };
         Committer {
             reporters: reports.into_iter().map(reporter).collect(),
+            wish,
+            barriers: 0,
             rows: merger.empty_rows(),
             collector: Collector::new(semantics),
             merger,
-            gold: lake.layers().contains(Layer::Gold).then(|| GoldWriter::new(lake)),
-            quarantine: lake.layers().contains(Layer::Quarantine).then(|| QuarantineWriter::new(lake)),
-            large: [Layer::Bronze, Layer::Silver]
-                .into_iter()
-                .filter(|&layer| lake.layers().contains(layer))
-                .map(|layer| (layer, LayerWriter::new(lake, layer)))
-                .collect(),
-            ledger: Ledger::default(),
+            writer,
+            partitions,
+            exclusions,
+            exclusions_of_last: Exclusions::default(),
+            ledger: (&cut.books).into(),
+            emitted: cut.emitted(),
+            first_window: semantics.base().containing(cut.emitted()),
             open_windows: Vec::new(),
             paces_commits: false,
-            commit_delay: if is_stream { STREAM_COMMIT_DELAY } else { FILE_COMMIT_DELAY },
+            commit_delay: testing::commit_delay().unwrap_or(delay),
             waiting_since: None,
             dimensions_written: Instant::now(),
+            has_news: false,
             grains: semantics.grains().to_vec(),
             observer: None,
             watch: None,
@@ -148,14 +182,12 @@ impl Committer {
 
     /// Works until all reporters have ended and everything is written.
     pub(crate) fn run(mut self) -> Result<Committed, CommitterError> {
-        // Every table exists, with its schema, before the first row.
-        if let Some(gold) = &mut self.gold {
-            gold.commit()?;
+        if self.is_new() {
+            // Every table exists, with its schema, before the first row.
+            let stands = self.partitions.iter().map(|partition| partition.stand.clone()).collect();
+            let start = SourceBarrier { stands, unattributed: Ledger::default(), is_last: false };
+            self.commit(start, Vec::new())?;
         }
-        if let Some(quarantine) = &mut self.quarantine {
-            quarantine.flush()?;
-        }
-        self.flush_large()?;
         let mut patience = Patience::default();
         while !self.reporters.iter().all(|reporter| reporter.has_ended) {
             if self.receive_all()? {
@@ -164,22 +196,14 @@ impl Committer {
                 patience.wait();
             }
             self.close_windows()?;
+            self.commit_at_barrier()?;
             if let Some(watch) = &mut self.watch {
                 watch.tick(&self.merger, &self.ledger);
             }
-            if self.waiting_since.is_some_and(|since| since.elapsed() >= self.commit_delay) {
-                let started = Instant::now();
-                self.commit(self.dimensions_written.elapsed() >= DIMENSION_INTERVAL)?;
-                if self.paces_commits {
-                    let delay = started.elapsed() * WATCHED_COMMIT_SHARE;
-                    self.commit_delay = delay.clamp(WATCHED_COMMIT_DELAY_MIN, FILE_COMMIT_DELAY);
-                }
+            let is_time = self.waiting_since.is_some_and(|since| since.elapsed() >= self.commit_delay);
+            if is_time || self.writer.pending_bytes() >= PENDING_BYTES_MAX {
+                self.wish.ask(self.barriers + 1);
             }
-        }
-        self.close_windows()?;
-        self.commit(true)?;
-        if let Some(quarantine) = self.quarantine.take() {
-            quarantine.finish()?;
         }
         self.open_windows.sort_unstable();
         self.open_windows.dedup();
@@ -192,15 +216,23 @@ impl Committer {
         })
     }
 
-    /// Takes one report of each reporter; returns whether there was any.
+    fn is_new(&self) -> bool {
+        self.writer.number() == 0
+    }
+
+    /// Takes one report of each reporter that is not at a barrier; returns whether there was any.
     fn receive_all(&mut self) -> Result<bool, CommitterError> {
         let mut any = false;
-        for (index, reporter) in self.reporters.iter_mut().enumerate().filter(|(_, reporter)| !reporter.has_ended) {
+        let listened_to = |reporter: &Reporter| !reporter.has_ended && reporter.barrier.is_none();
+        for (index, reporter) in self.reporters.iter_mut().enumerate().filter(|(_, reporter)| listened_to(reporter)) {
             let Some(report) = receive(&mut reporter.reports)? else { continue };
             any = true;
             match report {
                 Report::Closed { watermark, windows, quality } => {
                     reporter.watermark = watermark;
+                    if !(windows.is_empty() && quality.is_empty()) {
+                        self.waiting_since.get_or_insert_with(Instant::now);
+                    }
                     for partial in windows {
                         self.merger.add_window(partial);
                     }
@@ -217,16 +249,15 @@ impl Committer {
                         watch.answered(index, *part);
                     }
                 }
-                Report::Quarantined(rows) => {
-                    if let Some(quarantine) = &mut self.quarantine {
-                        quarantine.append(&rows)?;
-                    }
+                Report::Rows(rows) => {
+                    self.waiting_since.get_or_insert_with(Instant::now);
+                    self.writer.append_rows(&rows)?;
                 }
                 Report::Kept { layer, day, rows } => {
-                    let writer = self.large.iter_mut().find(|(of, _)| *of == layer);
-                    let (_, writer) = writer.expect("only what the lake keeps is sent");
-                    writer.append(day, rows)?;
+                    self.waiting_since.get_or_insert_with(Instant::now);
+                    self.writer.append_kept(layer, day, rows)?;
                 }
+                Report::Barrier(barrier) => reporter.barrier = Some(barrier),
                 Report::Ended { ledger, open_windows } => {
                     self.ledger.merge(&ledger);
                     self.open_windows.extend(open_windows);
@@ -240,56 +271,116 @@ impl Committer {
     /// Closes the windows that all reporters have passed.
     fn close_windows(&mut self) -> Result<(), CommitterError> {
         let global = self.reporters.iter().map(|reporter| reporter.watermark).min().unwrap_or(Watermark::END);
+        if global == Watermark::END && self.merger.has_only_quality_of(self.first_window) {
+            // All that this run brought was late, and is observed in the first window that is not emitted. That window belongs to
+            // whoever brings its events.
+            return Ok(());
+        }
         while let Some(closed) = self.merger.close_next(global, &mut self.rows) {
+            self.has_news = true;
+            self.emitted = self.emitted.max(self.grains[closed.grain].end(closed.window));
             self.collector.see(closed, &self.rows);
-            if let Some(gold) = &mut self.gold {
-                let tables = self.merger.tables().iter().enumerate();
-                let of_grain = tables.filter(|(_, table)| table.grain == Some(closed.grain)).map(|(index, _)| index);
-                let rows = of_grain.map(|index| (index, &self.rows[index]));
-                let has_committed = gold.append(closed.grain, closed.window, rows)?.is_some();
-                if has_committed {
-                    self.tell();
-                }
-                self.expect(closed);
-            }
+            let tables = self.merger.tables().iter().enumerate();
+            let of_grain = tables.filter(|(_, table)| table.grain == Some(closed.grain)).map(|(index, _)| index);
+            let rows = of_grain.map(|index| (index, &self.rows[index]));
+            self.writer.append_window(closed.grain, closed.window, rows)?;
+            self.expect(closed);
             if let Some(watch) = &mut self.watch {
                 watch.closed(&self.merger, closed, &self.rows);
-                if self.gold.is_none() {
-                    // There is nothing to wait for.
-                    watch.shown();
-                }
             }
-            self.waiting_since.get_or_insert_with(Instant::now);
             for rows in &mut self.rows {
                 rows.clear();
             }
         }
+        if global != Watermark::END {
+            self.emitted = self.emitted.max(global.get());
+        }
         Ok(())
     }
 
-    fn commit(&mut self, with_dimensions: bool) -> Result<(), CommitError> {
+    /// Commits where all reporters have come to their barriers.
+    fn commit_at_barrier(&mut self) -> Result<(), CommitterError> {
+        let is_waiting = |reporter: &Reporter| reporter.barrier.is_none() && !reporter.has_ended;
+        if self.reporters.iter().any(is_waiting) || self.reporters.iter().all(|reporter| reporter.barrier.is_none()) {
+            return Ok(());
+        }
+        self.barriers += 1;
+        let (mut quality, mut source) = (Vec::new(), None);
+        for barrier in self.reporters.iter_mut().filter_map(|reporter| reporter.barrier.take()) {
+            let mut barrier = *barrier;
+            quality.extend(barrier.quality);
+            self.exclusions_of_last.append(&mut barrier.exclusions);
+            source = barrier.source.or(source);
+        }
+        let started = Instant::now();
+        self.commit(source.expect("the source thread has sent the barrier"), quality)?;
+        if self.paces_commits {
+            let delay = started.elapsed() * WATCHED_COMMIT_SHARE;
+            self.commit_delay = delay.clamp(WATCHED_COMMIT_DELAY_MIN, FILE_COMMIT_DELAY);
+        }
+        Ok(())
+    }
+
+    /// Makes a commit of all that has come, with what threads had observed and not handed over.
+    fn commit(&mut self, source: SourceBarrier, quality: Vec<QualityPartial>) -> Result<(), CommitError> {
+        let SourceBarrier { stands, unattributed, is_last } = source;
+        if self.has_news && (is_last || self.dimensions_written.elapsed() >= DIMENSION_INTERVAL) {
+            self.replace_dimensions();
+        }
+        for (partition, stand) in self.partitions.iter_mut().zip(stands) {
+            partition.stand = stand;
+        }
+        let stands = || self.partitions.iter().map(|partition| &partition.stand);
+        self.exclusions_of_last.prune(stands());
+        self.exclusions.prune(stands());
+        let increment = state_frame(&self.merger.take_journal(), &self.exclusions_of_last);
+        self.exclusions.append(&mut self.exclusions_of_last);
+        let cut = self.cut(&unattributed, quality);
+        let (merger, exclusions) = (&self.merger, &self.exclusions);
+        self.writer.commit(&cut.to_line(), &increment, || state_frame(&merger.snapshot(), exclusions))?;
         self.waiting_since = None;
-        // Who finds a window in Gold finds what it is made of.
-        self.flush_large()?;
-        let Some(gold) = &mut self.gold else { return Ok(()) };
-        if with_dimensions {
-            self.dimensions_written = Instant::now();
-            for (index, table) in self.merger.tables().iter().enumerate() {
-                if table.schema.name == gold::DIM_PRODUCT.name {
-                    gold.replace_dimension(index, self.merger.dim_product());
-                } else if table.schema.name == gold::DIM_CUSTOMER.name {
-                    gold.replace_dimension(index, self.merger.dim_customer());
-                }
+        self.tell();
+        for partition in &self.partitions {
+            if let PartitionCut { identity: Identity::Stream { log }, stand, .. } = partition {
+                let needed = stand.replay.map_or(stand.offset, |replay| replay.offset);
+                self.writer.forget_input(*log, needed)?;
             }
         }
-        gold.commit()?;
-        self.tell();
         Ok(())
     }
 
-    /// Shows the rows of Bronze and Silver that have come so far. The writers work side by side.
-    fn flush_large(&mut self) -> Result<(), CommitError> {
-        self.large.iter_mut().try_for_each(|(_, writer)| writer.flush())
+    fn cut(&self, unattributed: &Ledger, quality: Vec<QualityPartial>) -> Cut {
+        let mut ledger = self.ledger.clone();
+        ledger.merge(unattributed);
+        let mut observed: Vec<QualityPartial> = self.merger.open_quality().cloned().collect();
+        for partial in quality {
+            ledger.merge(&partial.ledger);
+            match observed.iter_mut().find(|known| known.window == partial.window) {
+                Some(known) => known.merge(&partial),
+                None => observed.push(partial),
+            }
+        }
+        observed.sort_by_key(|partial| partial.window);
+        Cut {
+            partitions: self.partitions.clone(),
+            emitted_us: micros_of(self.emitted),
+            books: (&ledger).into(),
+            observed: observed.iter().map(Observed::from).collect(),
+            windows: self.merger.window_count(),
+            saturated: self.merger.is_saturated(),
+        }
+    }
+
+    fn replace_dimensions(&mut self) {
+        self.dimensions_written = Instant::now();
+        self.has_news = false;
+        for (index, table) in self.merger.tables().iter().enumerate() {
+            if table.schema.name == gold::DIM_PRODUCT.name {
+                self.writer.replace_dimension(index, self.merger.dim_product());
+            } else if table.schema.name == gold::DIM_CUSTOMER.name {
+                self.writer.replace_dimension(index, self.merger.dim_customer());
+            }
+        }
     }
 
     fn expect(&mut self, closed: Closed) {

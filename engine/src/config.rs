@@ -8,6 +8,7 @@ use engine_source::{Input, InputKind};
 
 use crate::dashboard::DashboardConfig;
 use crate::pin::core_count;
+use crate::source::AtEnd;
 
 /// What a run needs to know. Everything in it has been checked on its own; see [`crate::cli`] for how it is read.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct RunConfig {
     pub dashboard: Option<DashboardConfig>,
     /// When a live partition that is silent stops holding the others up.
     pub idle_timeout: Micros,
+    /// What becomes of open windows at the end of all inputs.
+    pub at_end: AtEnd,
 }
 
 /// Where events come from.

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use engine_lake::{Lake, Layers};
+use engine_lake::{Lake, LakeWriter, Layers};
 use engine_model::{EventTime, Grain, Micros, Semantics};
-use engine_window::Ledger;
+use engine_window::{Ledger, Merger};
 
-use crate::commit::{Committed, Committer, CommitterError};
-use crate::run::{REPORT_RING_LEN, RunError, spawn};
+use crate::commit::{Committed, Committer, CommitterError, CommitterStart};
+use crate::cut::{Cut, Exclusions, Identity, PartitionCut, Stand};
+use crate::message::CommitWish;
+use crate::run::{REPORT_RING_LEN, RunError, owner, spawn};
 use crate::shard::ShardWork;
 use crate::snapshot::Listener;
-use crate::source::{CommitterGone, Downstream, Feed, Source, SourceConfig, SourceNames};
+use crate::source::{AtEnd, CommitterGone, Downstream, Feed, Source, SourceConfig, SourceNames};
 use crate::status::Status;
 
 /// What the engine needs to know where another program brings the records.
@@ -73,26 +75,40 @@ pub fn embed<T>(
 ) -> Result<(T, EmbedEnd), RunError> {
     let semantics = &config.semantics;
     let lake = Lake::create(&config.lake, semantics, config.layers)?;
+    let writer = LakeWriter::start(&lake, &owner())?;
     let names = Arc::new(SourceNames(vec![(config.source.clone(), 0)]));
     let source_config = SourceConfig {
+        base: semantics.base(),
         currency: semantics.currency(),
         max_future: Micros::ZERO, // Feed is given its rules.
         pace: None,
+        batch_records: None,
         layers: config.layers,
         live: None,
+        at_end: AtEnd::Emit,
     };
     let status = Status::new();
     let (reports, reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
     let shard = ShardWork::new(semantics, Arc::clone(&names), config.layers);
     let stop = Arc::new(AtomicBool::new(false));
+    let identity = Identity::Embedded;
+    let partition = PartitionCut { source: config.source.clone(), number: 0, identity, stand: Stand::default() };
+    let start = CommitterStart {
+        writer,
+        merger: Merger::new(semantics),
+        cut: Cut::default(),
+        exclusions: Exclusions::default(),
+        partitions: vec![partition],
+    };
+    let wish = CommitWish::default();
     let (body, committed) = thread::scope(|scope| {
         // Who embeds the engine looks on, as at a stream.
-        let committer = Committer::new(semantics, &lake, vec![reports_rx], true).observed_by(observer);
+        let committer = Committer::new(semantics, start, vec![reports_rx], wish.clone(), true).observed_by(observer);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
         let downstream = Downstream::Fused(Box::new(shard), Listener::default());
-        let source = Source::new(source_config, semantics.base(), names, downstream, reports, &status, stop);
+        let source = Source::new(source_config, names, downstream, reports, wish, &status, stop);
         let mut feed = Feed::new(source, semantics);
-        let body = body(&mut feed).and_then(|value| feed.finish(semantics).map(|()| value));
+        let body = body(&mut feed).and_then(|value| feed.finish().map(|()| value));
         (body, committer.join())
     });
     match committed.expect("the committer has panicked; its message stands above") {

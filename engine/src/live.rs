@@ -12,9 +12,7 @@ use crate::terminal::printable;
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// Shows how far a run has come, on stderr where that is a terminal, until `done`; then clears the line.
-///
-/// `names` are the inputs, in order.
-pub fn show_live_line(status: &Status, names: &[String], done: &AtomicBool) {
+pub fn show_live_line(status: &Status, done: &AtomicBool) {
     let mut stderr = std::io::stderr();
     if !stderr.is_terminal() {
         return;
@@ -25,7 +23,7 @@ pub fn show_live_line(status: &Status, names: &[String], done: &AtomicBool) {
         std::thread::park_timeout(INTERVAL);
         let now = (Instant::now(), status.view().records);
         let seconds = now.0.duration_since(before.0).as_secs_f64();
-        let line = line(status, names, rate(now.1 - before.1, seconds));
+        let line = line(status, status.partitions(), rate(now.1 - before.1, seconds));
         before = now;
         // A terminal that is gone is no reason to stop a run.
         let _ = write!(stderr, "\r\x1b[K{line}").and_then(|()| stderr.flush());

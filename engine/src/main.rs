@@ -71,9 +71,8 @@ fn run(args: RunArgs) -> Result<u8> {
         Err(error) => return Ok(complain(&error.into(), USAGE)),
     };
     let done = AtomicBool::new(false);
-    let names: Vec<String> = config.inputs.names().into_iter().map(|(name, _)| name).collect();
     let result = std::thread::scope(|scope| {
-        let live = scope.spawn(|| engine::show_live_line(&status, &names, &done));
+        let live = scope.spawn(|| engine::show_live_line(&status, &done));
         let result = match &mut dashboard {
             Some(dashboard) => engine::run_shown(&config, &status, &stop, dashboard),
             None => engine::run(&config, &status, &stop),
@@ -94,10 +93,11 @@ fn run(args: RunArgs) -> Result<u8> {
         SummaryFormat::Text => summary.to_text(&Terminal::of_stdout()),
         SummaryFormat::Json => summary.to_json() + "\n",
     })?;
+    say_what_was_found(&summary);
     end(dashboard, Ok(&summary), &stop);
     let mut code = FAILED;
     match &summary.end {
-        RunEnd::Finished => return Ok(DONE),
+        RunEnd::Finished => code = DONE,
         // Without a bound this is the only end there is.
         RunEnd::Interrupted if config.inputs.is_live() => code = DONE,
         RunEnd::Interrupted => warn("interrupted: closed windows are written"),
@@ -105,7 +105,9 @@ fn run(args: RunArgs) -> Result<u8> {
     }
     let open = summary.open_windows.len();
     if open > 0 {
-        warn(&format!("not written: {open} open base windows, and the rollups they belong to"));
+        warn(&format!(
+            "not written: {open} open base windows, and the rollups they belong to; they wait for the next run on this lake"
+        ));
     }
     Ok(code)
 }
@@ -115,6 +117,16 @@ fn end(dashboard: Option<Dashboard>, result: Result<&Summary, &RunError>, stop: 
     if let Some(dashboard) = dashboard {
         dashboard
             .end(result, stop, |url| warn(&format!("the run has ended; the dashboard stays at {url} until Ctrl-C")));
+    }
+}
+
+/// Says what the run has met that an earlier one has left.
+fn say_what_was_found(summary: &Summary) {
+    if let Some(resumed) = &summary.resumed {
+        warn(&resumed.to_string());
+    }
+    for (name, count) in &summary.late_for_emitted {
+        warn(&format!("late: {count} records of {name} belong to windows that an earlier run has emitted"));
     }
 }
 

@@ -1,5 +1,7 @@
 //! What threads send each other, and how they wait.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use engine_lake::Layer;
@@ -7,6 +9,7 @@ use engine_model::{Batch, Rows, Watermark, WindowId};
 use engine_window::{Ledger, QualityPartial, ShardClose, WindowPartial};
 use rtrb::{Consumer, PopError, Producer, PushError};
 
+use crate::cut::{Exclusions, Stand};
 use crate::snapshot::OpenPart;
 
 /// From a source thread to a shard.
@@ -14,8 +17,12 @@ use crate::snapshot::OpenPart;
 pub(crate) enum ToShard {
     /// Events for this shard, all of one partition and in its order.
     Events(Batch),
+    /// Events that an earlier run has accepted, all of one partition, into windows that are open.
+    Restored(Batch),
     /// No event whose window this passes will come from this source thread any more.
     Watermark(Watermark),
+    /// Everything before belongs to a commit, nothing behind.
+    Barrier,
     /// Nothing will come any more.
     End,
 }
@@ -35,7 +42,7 @@ pub(crate) enum Report {
     /// What a shard knows of its open windows, for who watches. Decides nothing.
     Open(Box<OpenPart>),
     /// Rows for the quarantine.
-    Quarantined(Rows),
+    Rows(Rows),
     /// Rows for Bronze or Silver.
     Kept {
         /// Which of the two.
@@ -45,6 +52,8 @@ pub(crate) enum Report {
         /// The rows, of one table.
         rows: Rows,
     },
+    /// Everything before belongs to a commit, nothing behind.
+    Barrier(Box<Barrier>),
     /// This thread is done.
     Ended {
         /// Counts that were not handed over with a window.
@@ -52,6 +61,45 @@ pub(crate) enum Report {
         /// Windows of which it keeps events that are not written.
         open_windows: Vec<WindowId>,
     },
+}
+
+/// What a thread knows at a barrier that it has not handed over.
+#[derive(Debug, Default)]
+pub(crate) struct Barrier {
+    /// Its part of the records observed in windows that are open.
+    pub(crate) quality: Vec<QualityPartial>,
+    /// Records since the barrier before that reading again would judge otherwise.
+    pub(crate) exclusions: Exclusions,
+    /// Set by the source thread.
+    pub(crate) source: Option<SourceBarrier>,
+}
+
+/// Where the partitions stand at a barrier.
+#[derive(Debug)]
+pub(crate) struct SourceBarrier {
+    /// At its [`PartitionId`](engine_model::PartitionId).
+    pub(crate) stands: Vec<Stand>,
+    /// Counts of finished partitions without a valid record, which belong to no window.
+    pub(crate) unattributed: Ledger,
+    /// Whether nothing will come behind it.
+    pub(crate) is_last: bool,
+}
+
+/// How the committer asks for a commit: the source thread looks at it between two slabs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CommitWish(Arc<AtomicU64>);
+
+impl CommitWish {
+    /// Asks for the barrier of this number, counted from 1 in each run.
+    pub(crate) fn ask(&self, number: u64) {
+        // Relaxed: the number says everything; what it is about travels in the rings.
+        self.0.store(number, Relaxed);
+    }
+
+    /// Whether a barrier is asked for behind the `sent` ones.
+    pub(crate) fn is_open(&self, sent: u64) -> bool {
+        self.0.load(Relaxed) > sent
+    }
 }
 
 /// The thread at the other end of a ring is gone before its time. It has failed, and says itself why.

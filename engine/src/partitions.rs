@@ -7,20 +7,22 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-use engine_model::{Batch, EventTime, Micros, PartitionId, Semantics, Watermark};
+use engine_model::{Batch, EventTime, Micros, Semantics, Watermark};
 use engine_parse::{Rules, Slab, parse};
 use engine_source::{Input, OPEN_READERS_DEFAULT, OpenReaders, PartitionReader, ReadError, SlabRef};
 use engine_window::Progress;
 use sim::Simulator;
 
+use crate::input_log::{LogError, LogReader};
+
 /// Where a partition's records come from.
 #[derive(Debug)]
 pub(crate) enum Origin {
-    /// A file, stdin or a pipe.
+    /// A file.
     Lines(PartitionReader),
+    /// Stdin or a pipe.
+    Log(Box<LogReader>),
     /// A lane of the simulator.
     Lane(Box<Simulator>),
 }
@@ -35,6 +37,21 @@ pub(crate) struct Partition {
 }
 
 impl Partition {
+    /// A partition that goes on, or begins, where `progress` stands. `first` is its first event time, where that is known.
+    pub(crate) fn new(origin: Origin, progress: Progress, first: Option<EventTime>, lateness: Micros) -> Partition {
+        let first = first.map_or(Watermark::NONE, |first| Watermark::trailing(first, lateness));
+        Partition { origin, progress, first }
+    }
+
+    /// What begins here has not been read.
+    pub(crate) fn offset(&self) -> u64 {
+        match &self.origin {
+            Origin::Lines(reader) => reader.next_offset(),
+            Origin::Log(reader) => reader.next_offset(),
+            Origin::Lane(lane) => lane.index(),
+        }
+    }
+
     fn watermark(&self) -> Watermark {
         self.progress.watermark().max(self.first)
     }
@@ -52,41 +69,16 @@ pub(crate) struct Partitions {
 }
 
 impl Partitions {
-    /// The partitions of `inputs`, numbered in their order. Looks up the first event time of each file, where there are
-    /// several; what cannot be read is found out when its turn comes.
-    pub(crate) fn open(inputs: &[Input], semantics: &Semantics, rules: &Rules, stop: &Arc<AtomicBool>) -> Partitions {
-        let origins = inputs.iter().map(|input| {
-            let reader = PartitionReader::new(input.clone()).stopped_by(Arc::clone(stop));
-            let first = if inputs.len() > 1 { first_event_time(input, rules) } else { None };
-            (Origin::Lines(reader), first)
-        });
-        Partitions::new(origins, semantics)
-    }
-
-    /// A partition for each lane of the simulator.
-    pub(crate) fn simulated(lanes: Vec<Simulator>, semantics: &Semantics) -> Partitions {
-        Partitions::new(lanes.into_iter().map(|lane| (Origin::Lane(Box::new(lane)), None)), semantics)
-    }
-
-    /// Partitions numbered in their order, each with its first event time where that is known.
-    fn new(origins: impl Iterator<Item = (Origin, Option<EventTime>)>, semantics: &Semantics) -> Partitions {
-        let mut partitions = Partitions {
-            unfinished: Vec::new(),
-            order: BinaryHeap::new(),
+    /// These partitions, `None` where one is finished, each at its number.
+    pub(crate) fn new(partitions: Vec<Option<Partition>>, semantics: &Semantics) -> Partitions {
+        let place =
+            |(place, partition): (usize, &Option<Partition>)| Some(Reverse((partition.as_ref()?.watermark(), place)));
+        Partitions {
+            order: partitions.iter().enumerate().filter_map(place).collect(),
+            unfinished: partitions,
             open: OpenReaders::new(OPEN_READERS_DEFAULT),
             ahead_max: semantics.base().length().get(),
-        };
-        for (place, (origin, first)) in origins.enumerate() {
-            let id = PartitionId(u32::try_from(place).expect("fewer than 2^32 inputs"));
-            let partition = Partition {
-                origin,
-                progress: Progress::new(id, semantics),
-                first: first.map_or(Watermark::NONE, |first| Watermark::trailing(first, semantics.lateness())),
-            };
-            partitions.order.push(Reverse((partition.watermark(), place)));
-            partitions.unfinished.push(Some(partition));
         }
-        partitions
     }
 
     /// All partitions that are not finished, in their order.
@@ -152,7 +144,7 @@ impl Partitions {
 
 /// The event time of the first valid record of a file that can be read again; `None` where there is none, or where it
 /// cannot be known without using the input up.
-fn first_event_time(input: &Input, rules: &Rules) -> Option<EventTime> {
+pub(crate) fn first_event_time(input: &Input, rules: &Rules) -> Option<EventTime> {
     let mut reader = PartitionReader::new(input.clone());
     if !reader.is_replayable() {
         return None;
@@ -183,6 +175,9 @@ pub(crate) enum SourceError {
     /// An input failed.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// An input that is logged failed, or its log.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// What was simulated could not be written down.
     #[error("cannot write the truth to \"{}\": {cause}", path.display())]
     Truth {

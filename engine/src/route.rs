@@ -70,6 +70,26 @@ impl ShardLink {
         send(&mut self.tx, ToShard::Events(std::mem::replace(&mut self.filling, next)))
     }
 
+    /// Sends what has been pushed as events that an earlier run has accepted.
+    pub(crate) fn flush_restored(&mut self) -> Result<(), Gone> {
+        if self.filling.events.is_empty() {
+            return Ok(());
+        }
+        send(&mut self.tx, ToShard::Restored(std::mem::take(&mut self.filling)))
+    }
+
+    /// Copies an event that an earlier run has accepted onto its way.
+    pub(crate) fn push_restored(&mut self, batch: &Batch, event: &Event) {
+        self.filling.header = batch.header;
+        self.filling.push_from(batch, event);
+    }
+
+    /// Sends what has been pushed, then a barrier behind it.
+    pub(crate) fn barrier(&mut self) -> Result<(), Gone> {
+        self.flush()?;
+        send(&mut self.tx, ToShard::Barrier)
+    }
+
     /// Sends what has been pushed, then the watermark behind it.
     pub(crate) fn advance(&mut self, watermark: Watermark) -> Result<(), Gone> {
         self.flush()?;

@@ -5,22 +5,32 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Instant;
 
-use engine_lake::{CommitError, CreateError, Lake, Layer};
-use engine_model::Grain;
+use engine_lake::{CommitError, CreateError, Lake, LakeWriter, Layer};
+use engine_model::Watermark;
+use engine_window::Merger;
 
-use crate::commit::{Committed, Committer, CommitterError};
+use crate::commit::{Committed, Committer, CommitterError, CommitterStart};
 use crate::config::{Inputs, RunConfig};
+use crate::cut::PartitionCut;
 use crate::dashboard::{Dashboard, Watch};
-use crate::message::Gone;
-use crate::partitions::{Partitions, SourceError};
+use crate::figures::Figures;
+use crate::input_log::{LogPump, logged};
+use crate::message::{CommitWish, Gone};
+use crate::partitions::SourceError;
 use crate::pin::{core_count, cores, pin};
+use crate::resume::{Given, Plan, ResumeError, plan};
 use crate::route::ShardLink;
 use crate::shard::{ShardWork, SourceLink, run_shard};
-use crate::simulate::lanes;
+use crate::show::latest_figures;
+use crate::simulate::lane;
 use crate::snapshot::Listener;
-use crate::source::{Downstream, Live, Source, SourceConfig, SourceEnd, SourceNames, TruthFile};
+use crate::source::{
+    Downstream, Live, OriginStart, PartitionStart, Source, SourceConfig, SourceDone, SourceEnd, SourceNames,
+    SourceStart, TruthFile, clock,
+};
 use crate::status::Status;
-use crate::summary::{RunEnd, Summary};
+use crate::summary::{Resumed, RunEnd, Summary};
+use crate::testing;
 
 /// Messages on a ring from a source to a shard: some 128 KiB of events each.
 const EVENT_RING_LEN: usize = 32;
@@ -37,6 +47,9 @@ pub enum RunError {
     /// The lake cannot be used.
     #[error(transparent)]
     Lake(#[from] CreateError),
+    /// The lake does not go on with these inputs.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
     /// The truth about what is simulated cannot be kept.
     #[error("{0}")]
     Truth(String),
@@ -44,7 +57,7 @@ pub enum RunError {
     #[error(transparent)]
     Sim(#[from] sim::InvalidConfig),
     /// Something could not be written. What was committed before stays.
-    #[error("writing the lake failed")]
+    #[error("writing the lake failed; what was committed stays, and the next run goes on from there")]
     Commit(#[from] CommitError),
 }
 
@@ -59,18 +72,20 @@ impl RunError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            RunError::Lake(CreateError::Occupied { .. } | CreateError::NotAFolder { .. }) | RunError::Sim(_) => true,
-            RunError::Lake(CreateError::Store { .. }) | RunError::Truth(_) | RunError::Commit(_) => false,
+            RunError::Lake(error) => error.is_usage(),
+            RunError::Resume(error) => error.is_usage(),
+            RunError::Sim(_) => true,
+            RunError::Truth(_) | RunError::Commit(_) => false,
         }
     }
 }
 
-/// Reads all inputs into a new lake. Blocks until everything is written; `stop` ends it early, with what is closed
-/// by then. `status` shows how far it has come.
+/// Reads all inputs into a lake: a new one, or one that goes on from its last commit. Blocks until everything is written; `stop` ends it
+/// early, with what is closed by then. `status` shows how far it has come.
 ///
 /// # Errors
-/// Where the lake cannot be made (then nothing has been read), or a write fails. That an input cannot be read on is no
-/// error here: what was read stays, and the summary says so.
+/// Where the lake cannot be made or gone on with (then nothing has been read or changed), or a write fails. That an input cannot be read on is
+/// no error here: what was read stays, and the summary says so.
 ///
 /// # Panics
 /// Where a thread has panicked, with its panic.
@@ -102,28 +117,37 @@ fn run_with(
     dashboard: Option<&mut Dashboard>,
 ) -> Result<Summary, RunError> {
     let started = Instant::now();
-    let names = Arc::new(SourceNames(config.inputs.names()));
-    let base = config.semantics.base();
-    let source_config = SourceConfig {
-        currency: config.semantics.currency(),
-        max_future: config.max_future,
-        pace: config.pace,
-        layers: config.layers,
-        live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
-    };
     // What can be refused is looked at first, so that a refused run reads nothing and leaves everything as it was.
     let mut truth = None;
     if let Inputs::Sim { config: sim, truth: path } = &config.inputs {
         sim.check()?;
         truth = path.as_deref().map(TruthFile::open).transpose()?;
     }
-    let lake = Lake::create(&config.lake, &config.semantics, config.layers)?;
+    let lake = Lake::open(&config.lake, &config.semantics, config.layers)?;
+    let mut plan = plan(config, &lake)?;
+    let resumed = Resumed::of(&lake, &plan);
+    let merger = restored_merger(config, &lake, &plan)?;
+    let writer = LakeWriter::start(&lake, &owner())?;
     if let Some(truth) = &truth {
         truth.clear()?;
     }
-    let partitions = match &config.inputs {
-        Inputs::Lines(inputs) => Partitions::open(inputs, &config.semantics, &source_config.rules(), stop),
-        Inputs::Sim { config: sim, .. } => Partitions::simulated(lanes(sim, truth.is_some())?, &config.semantics),
+    let partitions: Vec<PartitionCut> = plan.partitions.iter().map(|planned| planned.cut.clone()).collect();
+    let names = partitions.iter().map(|partition| (partition.source.clone(), partition.number)).collect();
+    let names = Arc::new(SourceNames(names));
+    status.name_partitions(names.0.iter().map(|(name, _)| name.clone()).collect());
+    let (source_start, pumps) = source_start(config, &mut plan, truth.is_some())?;
+    let committer_start = CommitterStart { writer, merger, cut: plan.cut, exclusions: plan.exclusions, partitions };
+
+    let base = config.semantics.base();
+    let source_config = SourceConfig {
+        base,
+        currency: config.semantics.currency(),
+        max_future: config.max_future,
+        pace: config.pace,
+        batch_records: testing::batch_records(),
+        layers: config.layers,
+        live: config.inputs.is_live().then_some(Live { idle_timeout: config.idle_timeout }),
+        at_end: config.at_end,
     };
     let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), config.layers);
 
@@ -140,6 +164,7 @@ fn run_with(
     let listener = || Listener::new(bell.clone());
     let (source_reports, source_reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
     let mut reports = vec![source_reports_rx];
+    let wish = CommitWish::default();
 
     let outcome = thread::scope(|scope| {
         let downstream = if is_fused {
@@ -168,15 +193,19 @@ fn run_with(
                 Err(links) => Downstream::Routed(links),
             }
         };
+        for pump in pumps {
+            spawn(scope, "input-log".to_owned(), move || pump.run());
+        }
         // Who asks for a pace wants to look on.
         let is_stream = config.inputs.is_stream() || config.pace.is_some();
-        let committer = Committer::new(&config.semantics, &lake, reports, is_stream).watched_by(watch);
+        let committer = Committer::new(&config.semantics, committer_start, reports, wish.clone(), is_stream);
+        let committer = committer.watched_by(watch);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
-        let source =
-            Source::new(source_config, base, Arc::clone(&names), downstream, source_reports, status, Arc::clone(stop));
+        let names = Arc::clone(&names);
+        let source = Source::new(source_config, names, downstream, source_reports, wish, status, Arc::clone(stop));
         let source = spawn(scope, "source".to_owned(), move || {
             pin(source_core);
-            source.with_truth(truth).run(partitions)
+            source.with_truth(truth).run(source_start)
         });
         let source = source.join();
         let committer = committer.join();
@@ -187,16 +216,71 @@ fn run_with(
         }
     });
     let (source, committed) = outcome.expect("a thread has panicked; its message stands above");
-    finish(config, &lake, base, started, source, committed)
+    finish(config, &lake, resumed, &names, started, source, committed)
+}
+
+/// Who writes the lake, for the lock.
+pub(crate) fn owner() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { String::new() } else { format!(" on host {}", host.trim()) };
+    format!("process {}{host} since {}", std::process::id(), clock())
+}
+
+/// The merge as the last commit has left it.
+fn restored_merger(config: &RunConfig, lake: &Lake, plan: &Plan) -> Result<Merger, ResumeError> {
+    let damaged = |what: String| ResumeError::Damaged { path: lake.root().to_path_buf(), what };
+    let mut merger = Merger::new(&config.semantics);
+    for (index, frame) in plan.state.iter().enumerate() {
+        let taken = if index == 0 { merger.restore(frame) } else { merger.apply(frame) };
+        taken.map_err(|error| damaged(error.to_string()))?;
+    }
+    let emitted = Watermark::at(plan.cut.emitted());
+    merger.resume(emitted, plan.cut.windows, plan.cut.saturated);
+    for observed in &plan.cut.observed {
+        let partial = observed.to_partial().ok_or_else(|| damaged("a histogram is none".to_owned()))?;
+        if emitted.passes(config.semantics.base().end(partial.window)) {
+            return Err(damaged("a window that is emitted is still observed".to_owned()));
+        }
+        merger.add_quality(partial);
+    }
+    Ok(merger)
+}
+
+/// What the source thread begins with, and the threads that must run beside it.
+fn source_start(
+    config: &RunConfig,
+    plan: &mut Plan,
+    keep_truth: bool,
+) -> Result<(SourceStart, Vec<LogPump>), sim::InvalidConfig> {
+    let (mut partitions, mut pumps) = (Vec::new(), Vec::new());
+    for planned in &mut plan.partitions {
+        let stand = planned.cut.stand.clone();
+        let origin = match planned.given.take() {
+            None => None,
+            Some(Given::File(input)) => Some(OriginStart::Lines(input)),
+            Some(Given::Stream { input, log }) => {
+                let from = stand.replay.map_or(stand.offset, |replay| replay.offset);
+                let (reader, pump) = logged(&input, log, from);
+                pumps.push(pump);
+                Some(OriginStart::Log(Box::new(reader)))
+            }
+            Some(Given::Lane(sim, number)) => Some(OriginStart::Lane(Box::new(lane(&sim, number, keep_truth)?))),
+        };
+        partitions.push(PartitionStart { stand, origin });
+    }
+    let emitted = Watermark::at(plan.cut.emitted());
+    let (semantics, exclusions) = (config.semantics.clone(), plan.exclusions.clone());
+    Ok((SourceStart { semantics, partitions, emitted, exclusions }, pumps))
 }
 
 /// Puts together what the threads say.
 fn finish(
     config: &RunConfig,
     lake: &Lake,
-    base: Grain,
+    resumed: Option<Resumed>,
+    names: &SourceNames,
     started: Instant,
-    source: Result<SourceEnd, Gone>,
+    source: Result<SourceDone, Gone>,
     committed: Result<Committed, CommitterError>,
 ) -> Result<Summary, RunError> {
     let Committed { ledger, windows, saturated, open_windows, figures } = match committed {
@@ -205,12 +289,21 @@ fn finish(
         Err(CommitterError::Gone) => panic!("a thread is gone without a word"),
     };
     assert!(ledger.adds_up(), "the ledger does not add up: {ledger:?}");
-    let end = match source {
-        Ok(SourceEnd::Finished) => RunEnd::Finished,
-        Ok(SourceEnd::Stopped) => RunEnd::Interrupted,
-        Ok(SourceEnd::Failed(error)) => RunEnd::SourceFailed(error.to_string()),
-        Err(Gone) => panic!("the source lost its committer, which ended well"),
+    let Ok(SourceDone { end, emitted_before }) = source else {
+        panic!("the source lost its committer, which ended well");
     };
+    let end = match end {
+        SourceEnd::Finished => RunEnd::Finished,
+        SourceEnd::Stopped => RunEnd::Interrupted,
+        SourceEnd::Failed(error) => RunEnd::SourceFailed(error.to_string()),
+    };
+    // A run that went on has seen the last windows only; the lake holds the others, too.
+    let has_gold = lake.layers().contains(Layer::Gold);
+    let in_lake = || latest_figures(lake.root()).ok();
+    let figures = Some(figures).filter(|_| resumed.is_none() || !has_gold).or_else(in_lake);
+    let figures = figures.unwrap_or_else(|| Figures::new(&config.semantics, 0));
+    let late_for_emitted = names.0.iter().zip(emitted_before).filter(|(_, count)| *count > 0);
+    let base = config.semantics.base();
     Ok(Summary {
         end,
         ledger,
@@ -218,9 +311,11 @@ fn finish(
         open_windows: open_windows.into_iter().map(|window| base.end(window)).collect(),
         saturated,
         elapsed: started.elapsed(),
-        has_gold: lake.layers().contains(Layer::Gold),
+        has_gold,
         lake: config.lake.clone(),
         figures,
+        resumed,
+        late_for_emitted: late_for_emitted.map(|((name, _), count)| (name.clone(), count)).collect(),
     })
 }
 

@@ -8,7 +8,8 @@ use engine_model::{Batch, Cell, Event, Rows, Semantics, Watermark, gold};
 use engine_window::{Ledger, Shard};
 use rtrb::{Consumer, Producer};
 
-use crate::message::{Gone, Patience, Report, ToShard, receive, send};
+use crate::cut::{Exclusion, Exclusions};
+use crate::message::{Barrier, Gone, Patience, Report, ToShard, receive, send};
 use crate::silver::EventKeeper;
 use crate::snapshot::Listener;
 use crate::source::SourceNames;
@@ -26,13 +27,15 @@ pub(crate) struct ShardWork {
     duplicates: Option<Rows>,
     /// `None` where Silver is left out.
     accepted: Option<EventKeeper>,
+    /// Duplicates since the last barrier.
+    exclusions: Exclusions,
 }
 
 impl ShardWork {
     pub(crate) fn new(semantics: &Semantics, names: Arc<SourceNames>, layers: Layers) -> ShardWork {
         let duplicates = layers.contains(Layer::Quarantine).then(|| Rows::new(&gold::DUPLICATES));
         let accepted = layers.contains(Layer::Silver).then(|| EventKeeper::new(semantics));
-        ShardWork { shard: Shard::new(semantics), names, duplicates, accepted }
+        ShardWork { shard: Shard::new(semantics), names, duplicates, accepted, exclusions: Exclusions::default() }
     }
 
     /// Takes the events of `batch` in that are in time.
@@ -40,8 +43,9 @@ impl ShardWork {
     /// # Panics
     /// Where one is late after all: its partition's progress knows what is emitted.
     pub(crate) fn ingest(&mut self, batch: &Batch) {
-        let ShardWork { shard, names, duplicates, accepted } = self;
+        let ShardWork { shard, names, duplicates, accepted, exclusions } = self;
         let late = shard.ingest_batch(batch, |event| {
+            exclusions.push(batch.header.partition, Exclusion { offset: event.offset, is_rejected: false });
             if let Some(rows) = duplicates {
                 quarantine(rows, names, batch, event);
             }
@@ -53,6 +57,18 @@ impl ShardWork {
         if let Some(keeper) = accepted {
             keeper.keep(batch, names);
         }
+    }
+
+    /// Takes events in again that an earlier run has accepted.
+    pub(crate) fn restore(&mut self, batch: &Batch) {
+        self.shard.restore_batch(batch);
+    }
+
+    /// What is known here at a barrier, behind all rows.
+    pub(crate) fn barrier(&mut self, reports: &mut Producer<Report>) -> Result<Barrier, Gone> {
+        self.send_rows(reports, true)?;
+        let quality = self.shard.open_quality().to_vec();
+        Ok(Barrier { quality, exclusions: std::mem::take(&mut self.exclusions), source: None })
     }
 
     /// Sends duplicates and accepted events on, where there are enough of them or `all` are wanted.
@@ -110,7 +126,7 @@ pub(crate) fn send_rows(rows: &mut Rows, reports: &mut Producer<Report>, all: bo
         return Ok(());
     }
     let empty = Rows::new(rows.schema());
-    send(reports, Report::Quarantined(std::mem::replace(rows, empty)))
+    send(reports, Report::Rows(std::mem::replace(rows, empty)))
 }
 
 /// The way from one source thread to this shard.
@@ -120,12 +136,14 @@ pub(crate) struct SourceLink {
     /// Emptied batches on their way back.
     pub(crate) empty: Producer<Batch>,
     watermark: Watermark,
+    /// Whether it has sent a barrier that others have not.
+    at_barrier: bool,
     has_ended: bool,
 }
 
 impl SourceLink {
     pub(crate) fn new(rx: Consumer<ToShard>, empty: Producer<Batch>) -> SourceLink {
-        SourceLink { rx, empty, watermark: Watermark::NONE, has_ended: false }
+        SourceLink { rx, empty, watermark: Watermark::NONE, at_barrier: false, has_ended: false }
     }
 }
 
@@ -141,9 +159,11 @@ pub(crate) fn run_shard(
     let mut patience = Patience::default();
     while !links.iter().all(|link| link.has_ended) {
         let mut is_idle = true;
-        for link in links.iter_mut().filter(|link| !link.has_ended) {
+        for link in links.iter_mut().filter(|link| !link.has_ended && !link.at_barrier) {
             match receive(&mut link.rx)? {
                 None => continue,
+                Some(ToShard::Restored(batch)) => work.restore(&batch),
+                Some(ToShard::Barrier) => link.at_barrier = true,
                 Some(ToShard::Events(mut batch)) => {
                     work.ingest(&batch);
                     work.send_rows(&mut reports, false)?;
@@ -167,6 +187,13 @@ pub(crate) fn run_shard(
             }
         }
         listener.answer(&work, &mut reports);
+        if links.iter().any(|link| link.at_barrier) && links.iter().all(|link| link.at_barrier || link.has_ended) {
+            let barrier = work.barrier(&mut reports)?;
+            send(&mut reports, Report::Barrier(Box::new(barrier)))?;
+            for link in &mut links {
+                link.at_barrier = false;
+            }
+        }
         if is_idle {
             patience.wait();
         } else {

@@ -1,7 +1,7 @@
 //! `tillrace show`: the view that `run` prints at its end, of any lake, or the rows of one table.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engine_feed::{csv_header, csv_row, json_row};
 use engine_lake::{LakeReader, LakeTable, Layer, OpenError, ReadError, StoreError};
@@ -214,6 +214,22 @@ fn show_view(
         }
     }
     Ok(())
+}
+
+/// What `show` shows of a lake when nothing else is asked for.
+pub(crate) fn latest_figures(lake: &Path) -> Result<Figures, ShowError> {
+    let config = ShowConfig {
+        lake: lake.to_path_buf(),
+        table: None,
+        output: ShowOutput::Text,
+        grain: None,
+        from: None,
+        to: None,
+        limit: None,
+    };
+    let reader = engine_lake::open(lake)?;
+    let span = Span::new(None, None, reader.semantics().base().offset())?;
+    figures(&reader, &config, span)
 }
 
 /// Reads what the view shows. `kpis` come first, so that what is read after them holds their windows too.

@@ -36,12 +36,8 @@ impl From<SourceError> for SimulateError {
     }
 }
 
-/// All lanes of a simulation.
-pub(crate) fn lanes(config: &Config, keep_truth: bool) -> Result<Vec<Simulator>, InvalidConfig> {
-    (0..config.lanes).map(|number| lane(config, number, keep_truth)).collect()
-}
-
-fn lane(config: &Config, number: u32, keep_truth: bool) -> Result<Simulator, InvalidConfig> {
+/// A lane of a simulation.
+pub(crate) fn lane(config: &Config, number: u32, keep_truth: bool) -> Result<Simulator, InvalidConfig> {
     let mut lane = Simulator::new(config, number)?;
     if keep_truth {
         lane.keep_truth();

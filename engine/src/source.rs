@@ -1,7 +1,9 @@
 //! A source thread: reads partitions, parses, judges and routes.
 
 mod feed;
+mod replay;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -11,27 +13,35 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine_lake::{Layer, Layers};
 use engine_model::{
-    Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Reason, Rows, Watermark, gold,
+    Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Reason, Rows, Watermark,
+    WindowId, gold,
 };
-use engine_parse::{Parser, Rules};
-use engine_source::{PartitionReader, ReadError};
+use engine_parse::{Parser, Rules, Slab};
+use engine_source::{PartitionReader, ReadError, SlabRef};
 use engine_window::{Arrival, Ledger, Progress, QualityPartial};
 use rtrb::Producer;
 use sim::{Simulator, Truth};
 
 pub use feed::{CommitterGone, Feed};
+pub(crate) use replay::{OriginStart, PartitionStart, SourceStart};
 
 use crate::bronze::LineKeeper;
+use crate::cut::{Exclusion, Exclusions, ReplayMark, Stand, micros_of};
 use crate::idleness::Idleness;
-use crate::message::{Gone, Report, send};
-use crate::partitions::{Origin, Partitions, SourceError, rest_of};
+use crate::input_log::{LogReader, LogSlab};
+use crate::message::{Barrier, CommitWish, Gone, Report, SourceBarrier, send};
+use crate::partitions::{Origin, Partition, Partitions, SourceError, rest_of};
 use crate::route::{ShardLink, shard_of};
 use crate::shard::{ShardWork, send_rows};
 use crate::snapshot::Listener;
 use crate::status::Status;
+use crate::testing;
 
 /// How many batches a lane of the simulator gives before the others get their turn.
 const LANE_BATCHES: usize = 8;
+
+/// How long to wait for a stream that is silent.
+const STREAM_PAUSE: Duration = Duration::from_millis(2);
 
 /// How long a live source rests when it has caught up with the clock.
 const LIVE_PAUSE: Duration = Duration::from_millis(2);
@@ -89,14 +99,30 @@ pub(crate) enum SourceEnd {
 /// What a source thread needs to know.
 #[derive(Clone, Debug)]
 pub(crate) struct SourceConfig {
+    /// Length and alignment of the base windows.
+    pub(crate) base: Grain,
     pub(crate) currency: Currency,
     pub(crate) max_future: Micros,
     /// Records a second, over all partitions.
     pub(crate) pace: Option<f64>,
+    /// Records read at a time, where a test says so.
+    pub(crate) batch_records: Option<u16>,
     /// What is written: it decides what is kept of the records.
     pub(crate) layers: Layers,
     /// Set where records come as they happen.
     pub(crate) live: Option<Live>,
+    /// What becomes of open windows at the end of all inputs.
+    pub(crate) at_end: AtEnd,
+}
+
+/// What becomes of the windows that are open when all inputs have been read to their ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtEnd {
+    /// They are emitted: no more is to come.
+    #[default]
+    Emit,
+    /// They stay open, for the inputs of a later run.
+    Keep,
 }
 
 impl SourceConfig {
@@ -171,6 +197,23 @@ pub(crate) struct Source<'a> {
     reports: Producer<Report>,
     status: &'a Status,
     stop: Arc<AtomicBool>,
+    wish: CommitWish,
+    /// Barriers sent.
+    barriers: u64,
+    /// Where the partitions stood when they were last looked at, each at its number.
+    stands: Vec<Stand>,
+    /// For each partition, where `max_p` reached a window that is open.
+    marks: Vec<VecDeque<ReplayMark>>,
+    /// Records rejected for the clock since the last barrier.
+    exclusions: Exclusions,
+    /// Whether shards and partitions stand where the last commit stood; before that nothing can be committed.
+    has_resumed: bool,
+    /// What was emitted when the run began.
+    emitted: Watermark,
+    /// For each partition, late records of windows that were emitted when the run began, and which it had not passed itself.
+    emitted_before: Vec<u64>,
+    /// The greatest watermark of any finished partition.
+    furthest: Watermark,
     batch: Batch,
     parser: Parser,
     /// Lines of simulated records, where they are needed.
@@ -202,19 +245,29 @@ pub(crate) struct Source<'a> {
 impl<'a> Source<'a> {
     pub(crate) fn new(
         config: SourceConfig,
-        base: Grain,
         names: Arc<SourceNames>,
         downstream: Downstream,
         reports: Producer<Report>,
+        wish: CommitWish,
         status: &'a Status,
         stop: Arc<AtomicBool>,
     ) -> Source<'a> {
+        let (partitions, base) = (names.0.len(), config.base);
         Source {
             names,
             downstream,
             reports,
             status,
             stop,
+            wish,
+            barriers: 0,
+            stands: vec![Stand::default(); partitions],
+            marks: vec![VecDeque::new(); partitions],
+            exclusions: Exclusions::default(),
+            has_resumed: true,
+            emitted: Watermark::NONE,
+            emitted_before: vec![0; partitions],
+            furthest: Watermark::NONE,
             batch: Batch::default(),
             parser: Parser::new(),
             slab: Vec::new(),
@@ -238,12 +291,15 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Reads all partitions to their ends, or until something stops it; then says so to everyone.
-    pub(crate) fn run(mut self, mut partitions: Partitions) -> Result<SourceEnd, Gone> {
-        let end = match self.config.live {
-            None => self.run_to_end(&mut partitions),
-            Some(live) => self.run_live(&mut partitions, live),
-        };
+    /// Takes in again what `start` asks for, then reads all partitions to their ends, or until something stops it; then says so to
+    /// everyone.
+    pub(crate) fn run(mut self, start: SourceStart) -> Result<SourceDone, Gone> {
+        let mut partitions = Partitions::new(Vec::new(), &start.semantics);
+        let end = self.resume(start, &mut partitions).and_then(|end| match (end, self.config.live) {
+            (Some(end), _) => Ok(end),
+            (None, None) => self.run_to_end(&mut partitions),
+            (None, Some(live)) => self.run_live(&mut partitions, live),
+        });
         let end = match end {
             Ok(end) => end,
             Err(Interruption::Gone) => return Err(Gone),
@@ -255,46 +311,65 @@ impl<'a> Source<'a> {
             Some(Err(error)) => SourceEnd::Failed(error),
             _ => end,
         };
+        let emitted_before = std::mem::take(&mut self.emitted_before);
         self.end(&partitions)?;
-        Ok(end)
+        Ok(SourceDone { end, emitted_before })
     }
 
     fn run_to_end(&mut self, partitions: &mut Partitions) -> Result<SourceEnd, Interruption> {
+        let arrival = Arrival { emitted: self.emitted, received: None };
         loop {
             if self.stop.load(Relaxed) {
                 return Ok(SourceEnd::Stopped);
             }
             let limit = partitions.limit();
-            let Some((place, partition)) = partitions.next() else { return Ok(SourceEnd::Finished) };
+            let Some((place, partition)) = partitions.next() else { break };
             let progress = &mut partition.progress;
-            let is_finished = match &mut partition.origin {
-                Origin::Lines(reader) => self.read_slab(reader, progress, limit)?,
-                Origin::Lane(lane) => self.simulate(lane, progress, Arrival::REPLAY, EventTime::MAX, limit)?,
+            let next = match &mut partition.origin {
+                Origin::Lines(reader) => self.read_slab(reader, progress, arrival, limit)?,
+                Origin::Log(reader) => self.read_slab(&mut **reader, progress, arrival, limit)?,
+                Origin::Lane(lane) => self.simulate(lane, progress, arrival, EventTime::MAX, limit)?,
             };
             // An input that was told to stop looks as if it had ended. What came before still closes its windows.
-            if is_finished && self.stop.load(Relaxed) {
+            if next == Taken::Last && self.stop.load(Relaxed) {
                 return Ok(SourceEnd::Stopped);
             }
             self.flush()?;
-            if is_finished {
+            if next == Taken::Last {
                 self.finish_partition(partitions);
             } else {
                 partitions.advanced();
             }
             let (watermark, holder) = partitions.watermark();
             self.publish(watermark, holder.unwrap_or(place));
-            // Only a window's end makes a difference to anyone.
-            if watermark == Watermark::END || self.base.ends_between(self.sent, watermark) {
-                self.advance(watermark)?;
+            if watermark != Watermark::END {
+                self.advance_over_windows(watermark)?;
             }
+            if self.wish.is_open(self.barriers) {
+                self.barrier(partitions, false)?;
+            }
+            if next == Taken::NotYet {
+                std::thread::sleep(STREAM_PAUSE);
+            }
+            testing::rest_between_batches(self.config.batch_records);
             self.keep_pace();
         }
+        match self.config.at_end {
+            AtEnd::Emit => self.advance(Watermark::END)?,
+            AtEnd::Keep => self.advance_over_windows(self.furthest)?,
+        }
+        Ok(SourceEnd::Finished)
+    }
+
+    /// Tells shards and committer of a watermark where that makes a difference to anyone: where a window has ended.
+    fn advance_over_windows(&mut self, watermark: Watermark) -> Result<(), Gone> {
+        if self.base.ends_between(self.sent, watermark) { self.advance(watermark) } else { Ok(()) }
     }
 
     /// Lets the simulator's lanes live by the clock until something stops it.
     fn run_live(&mut self, partitions: &mut Partitions, live: Live) -> Result<SourceEnd, Interruption> {
         let mut idleness = Idleness::new(partitions.unfinished().count(), live.idle_timeout);
-        let mut global = Watermark::NONE;
+        let mut global = self.sent;
         while !self.stop.load(Relaxed) {
             let now = clock();
             let arrival = Arrival { emitted: global, received: Some(now) };
@@ -309,48 +384,60 @@ impl<'a> Source<'a> {
             let (watermark, holder) = idleness.global(watermarks, global, now);
             global = watermark;
             self.publish(global, holder);
-            if self.base.ends_between(self.sent, global) {
-                self.advance(global)?;
+            self.advance_over_windows(global)?;
+            if self.wish.is_open(self.barriers) {
+                self.barrier(partitions, false)?;
             }
             std::thread::sleep(LIVE_PAUSE);
         }
         Ok(SourceEnd::Stopped)
     }
 
-    /// Reads up to a slab of a partition, less where it comes past `limit`. Returns whether the partition has ended.
+    /// Reads up to a slab of a partition, less where it comes past `limit`.
     fn read_slab(
         &mut self,
-        reader: &mut PartitionReader,
+        reader: &mut impl Slabs,
         progress: &mut Progress,
+        arrival: Arrival,
         limit: Watermark,
-    ) -> Result<bool, Interruption> {
+    ) -> Result<Taken, Interruption> {
         let rules = self.config.rules();
-        let Some(slab) = reader.next_slab()? else { return Ok(true) };
+        let slab = match reader.next()? {
+            NextSlab::Slab(slab) => slab,
+            NextSlab::NotYet => return Ok(Taken::NotYet),
+            NextSlab::End => return Ok(Taken::Last),
+        };
         if self.stop.load(Relaxed) {
-            return Ok(false);
+            let left = slab.bytes.len();
+            reader.give_back(left);
+            return Ok(Taken::Some);
         }
         self.received = clock();
         let mut consumed = 0;
         while consumed < slab.bytes.len() && progress.watermark() <= limit {
             let rest = rest_of(slab, consumed);
-            let (partition, first_offset) = (progress.partition(), rest.offset);
-            self.batch.reset(BatchHeader { partition, first_offset, ..BatchHeader::default() });
-            let parsed = self.parser.parse(rest, &rules, self.batch_records_max(), &mut self.batch);
-            assert!(parsed > 0, "the parser went nowhere at offset {first_offset}");
-            consumed += parsed;
-            self.take_batch(progress, Arrival::REPLAY, rest.bytes)?;
-            if self.config.pace.is_some() {
+            consumed += self.parse(rest, &rules, progress.partition(), self.batch_records_max());
+            self.take_batch(progress, arrival, rest.bytes)?;
+            if self.config.pace.is_some() || self.config.batch_records.is_some() {
                 // One batch at its time, so that windows close when theirs has come and not all with the slab.
                 break;
             }
         }
         let left = slab.bytes.len() - consumed;
         reader.give_back(left);
-        Ok(false)
+        Ok(Taken::Some)
     }
 
-    /// Takes what a lane has until `now`, some batches at the most, less where it comes past `limit`. Returns whether
-    /// the lane has ended.
+    /// Fills the batch from the beginning of `slab`; returns how many bytes that took.
+    fn parse(&mut self, slab: Slab<'_>, rules: &Rules, partition: PartitionId, records_max: usize) -> usize {
+        let first_offset = slab.offset;
+        self.batch.reset(BatchHeader { partition, first_offset, ..BatchHeader::default() });
+        let parsed = self.parser.parse(slab, rules, records_max, &mut self.batch);
+        assert!(parsed > 0, "the parser went nowhere at offset {first_offset}");
+        parsed
+    }
+
+    /// Takes what a lane has until `now`, some batches at the most, less where it comes past `limit`.
     fn simulate(
         &mut self,
         lane: &mut Simulator,
@@ -358,7 +445,7 @@ impl<'a> Source<'a> {
         arrival: Arrival,
         now: EventTime,
         limit: Watermark,
-    ) -> Result<bool, Interruption> {
+    ) -> Result<Taken, Interruption> {
         let mut slab = std::mem::take(&mut self.slab);
         for _ in 0..LANE_BATCHES {
             if progress.watermark() > limit || self.stop.load(Relaxed) {
@@ -382,7 +469,7 @@ impl<'a> Source<'a> {
             self.keep_pace();
         }
         self.slab = slab;
-        Ok(lane.is_finished())
+        Ok(if lane.is_finished() { Taken::Last } else { Taken::Some })
     }
 
     /// Judges the batch that has just been filled, with its lines in `slab`, and sends everything on its way.
@@ -392,6 +479,7 @@ impl<'a> Source<'a> {
         let handed_over: u64 = self.quality[windows_before..].iter().map(|quality| quality.ledger.delayed).sum();
         self.delayed_count += handed_over + progress.pending().delayed - delayed_before;
         self.newest = self.newest.max(progress.newest().unwrap_or(EventTime::MIN));
+        self.mark(progress.max());
         self.quarantine(slab, arrival.emitted)?;
         if let Some(lines) = &mut self.lines {
             lines.keep(&self.batch, slab, &self.names, self.received);
@@ -411,6 +499,9 @@ impl<'a> Source<'a> {
     }
 
     fn batch_records_max(&self) -> usize {
+        if let Some(records) = self.config.batch_records {
+            return records.into();
+        }
         match self.config.pace {
             // Twenty batches a second at most, so that a slow pace is smooth.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to a small range")]
@@ -440,6 +531,9 @@ impl<'a> Source<'a> {
         for line in &self.batch.rejected {
             self.rejected_by_reason[line.rejection.reason.index()] += 1;
         }
+        for line in self.batch.rejected.iter().filter(|line| line.rejection.reason == Reason::FutureEventTime) {
+            self.exclusions.push(partition, Exclusion { offset: line.offset, is_rejected: true });
+        }
         for line in self.batch.rejected.iter().filter(|_| is_kept) {
             let length = i64::try_from(line.length).expect("a line is shorter than 2^63 bytes");
             let [source, number, offset] = self.names.cells(partition, line.offset);
@@ -455,8 +549,11 @@ impl<'a> Source<'a> {
         }
         for event in self.batch.events.iter().filter(|event| event.judgement == Judgement::Late) {
             self.late_count += 1;
+            let end = self.base.end(self.base.containing(event.time));
+            if self.emitted.passes(end) && !event.watermark.passes(end) {
+                self.emitted_before[partition.0 as usize] += 1;
+            }
             if is_kept {
-                let end = self.base.end(self.base.containing(event.time));
                 let late_by = Cell::Double((event.watermark.max(emitted).get() - end).as_millis_f64());
                 let [source, number, offset] = self.names.cells(partition, event.offset);
                 let line = raw(event.line_start, event.line_len);
@@ -488,6 +585,9 @@ impl<'a> Source<'a> {
 
     fn finish_partition(&mut self, partitions: &mut Partitions) {
         let partition = partitions.finish().expect("a partition was read to its end");
+        let watermark = partition.progress.watermark();
+        self.furthest = self.furthest.max(watermark);
+        self.stand_of(&partition).is_finished = true;
         match partition.progress.finish() {
             Ok(quality) => self.quality.push(quality),
             Err(ledger) => self.unattributed.merge(&ledger),
@@ -520,6 +620,64 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Notes where reading again has to begin for the window that `max` lies in, where the batch is the first that reached it.
+    fn mark(&mut self, max: EventTime) {
+        if max == EventTime::MIN {
+            return;
+        }
+        let header = &self.batch.header;
+        let (window, marks) = (self.base.containing(max).0, &mut self.marks[header.partition.0 as usize]);
+        if marks.back().is_none_or(|last| last.window < window) {
+            let max_us = header.max_before.as_micros();
+            marks.push_back(ReplayMark { window, offset: header.first_offset, max_us });
+        }
+    }
+
+    /// Looks where a partition stands.
+    fn stand_of(&mut self, partition: &Partition) -> &mut Stand {
+        let progress = &partition.progress;
+        let stand = &mut self.stands[progress.partition().0 as usize];
+        stand.offset = partition.offset();
+        stand.max_us = micros_of(progress.max());
+        stand.rejected.clear();
+        if progress.observed().is_none() && progress.pending().records > 0 {
+            stand.rejected.extend(progress.pending().rejected);
+        }
+        stand
+    }
+
+    /// Sends a barrier behind everything: a commit will hold what came before it.
+    fn barrier(&mut self, partitions: &Partitions, is_last: bool) -> Result<(), Gone> {
+        send_rows(&mut self.rejected, &mut self.reports, true)?;
+        send_rows(&mut self.late, &mut self.reports, true)?;
+        if let Some(lines) = &mut self.lines {
+            lines.send(&mut self.reports, true)?;
+        }
+        let mut quality = self.quality.clone();
+        for partition in partitions.unfinished() {
+            self.stand_of(partition);
+            quality.extend(partition.progress.observed().cloned());
+        }
+        for (stand, marks) in self.stands.iter_mut().zip(&mut self.marks) {
+            let is_open = |mark: &ReplayMark| !self.sent.passes(self.base.end(WindowId(mark.window)));
+            while marks.front().is_some_and(|mark| !is_open(mark)) {
+                marks.pop_front();
+            }
+            stand.replay = marks.front().copied();
+        }
+        let mut barrier = match &mut self.downstream {
+            Downstream::Fused(work, _) => work.barrier(&mut self.reports)?,
+            Downstream::Piped(_) | Downstream::Routed(_) => Barrier::default(),
+        };
+        self.downstream.links().iter_mut().try_for_each(ShardLink::barrier)?;
+        barrier.quality.extend(quality);
+        barrier.exclusions.append(&mut self.exclusions);
+        let (stands, unattributed) = (self.stands.clone(), self.unattributed.clone());
+        barrier.source = Some(SourceBarrier { stands, unattributed, is_last });
+        self.barriers += 1;
+        send(&mut self.reports, Report::Barrier(Box::new(barrier)))
+    }
+
     /// Keeps the truth about simulated records in `truth`.
     pub(crate) fn with_truth(mut self, truth: Option<TruthFile>) -> Source<'a> {
         self.truth = truth;
@@ -528,10 +686,8 @@ impl<'a> Source<'a> {
 
     /// Hands over what is left and says that this was all.
     fn end(mut self, partitions: &Partitions) -> Result<(), Gone> {
-        send_rows(&mut self.rejected, &mut self.reports, true)?;
-        send_rows(&mut self.late, &mut self.reports, true)?;
-        if let Some(lines) = &mut self.lines {
-            lines.send(&mut self.reports, true)?;
+        if self.has_resumed {
+            self.barrier(partitions, true)?;
         }
         let mut ledger = self.unattributed;
         for partition in partitions.unfinished() {
@@ -542,8 +698,7 @@ impl<'a> Source<'a> {
         }
         let mut open_windows = Vec::new();
         match self.downstream {
-            Downstream::Fused(mut work, _) => {
-                work.send_rows(&mut self.reports, true)?;
+            Downstream::Fused(work, _) => {
                 let Report::Ended { ledger: judged, open_windows: open } = work.end() else {
                     unreachable!("ending gives what is left");
                 };
@@ -570,6 +725,63 @@ impl<'a> Source<'a> {
         status.watermark.store(watermark.get().as_micros(), Relaxed);
         status.holder.store(holder as u64, Relaxed);
     }
+}
+
+/// What came of asking a partition for records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    /// There may be more.
+    Some,
+    /// None yet; the partition is a stream that is silent.
+    NotYet,
+    /// It has ended.
+    Last,
+}
+
+/// What a partition's reader has next.
+enum NextSlab<'a> {
+    Slab(SlabRef<'a>),
+    NotYet,
+    End,
+}
+
+/// Yields slabs of whole lines.
+trait Slabs {
+    fn next(&mut self) -> Result<NextSlab<'_>, SourceError>;
+
+    fn give_back(&mut self, bytes: usize);
+}
+
+impl Slabs for PartitionReader {
+    fn next(&mut self) -> Result<NextSlab<'_>, SourceError> {
+        Ok(self.next_slab()?.map_or(NextSlab::End, NextSlab::Slab))
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        PartitionReader::give_back(self, bytes);
+    }
+}
+
+impl Slabs for LogReader {
+    fn next(&mut self) -> Result<NextSlab<'_>, SourceError> {
+        Ok(match self.next_slab()? {
+            LogSlab::Slab(slab) => NextSlab::Slab(slab),
+            LogSlab::NotYet => NextSlab::NotYet,
+            LogSlab::End => NextSlab::End,
+        })
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        LogReader::give_back(self, bytes);
+    }
+}
+
+/// How a source thread has ended.
+#[derive(Debug)]
+pub(crate) struct SourceDone {
+    pub(crate) end: SourceEnd,
+    /// For each partition, late records of windows that an earlier run had emitted.
+    pub(crate) emitted_before: Vec<u64>,
 }
 
 /// Why reading a slab ended early.

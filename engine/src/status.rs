@@ -3,6 +3,7 @@
 //! Each field has one writer, which stores a plain value once a batch; readers may see it a batch late, and fields may be
 //! of different batches. Nothing is decided by them, so all orderings are relaxed.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use engine_model::{EventTime, Reason, Watermark};
@@ -26,6 +27,8 @@ pub struct Status {
     pub(crate) delayed: AtomicU64,
     /// Written by the source thread: the greatest event time, in microseconds; [`EventTime::MIN`] before the first.
     pub(crate) newest: AtomicI64,
+    /// Written once, before the source thread begins: the names of the partitions.
+    pub(crate) partitions: OnceLock<Vec<String>>,
     /// Written by the first shard: the windows it has open.
     pub(crate) open_windows: AtomicU64,
 }
@@ -47,7 +50,7 @@ pub struct StatusView {
     pub newest: Option<EventTime>,
     /// The global watermark.
     pub watermark: Watermark,
-    /// The place of the partition that holds it, among the inputs.
+    /// The place of the partition that holds it, see [`Status::partitions`].
     pub holder: usize,
     /// Base windows open.
     pub open_windows: u64,
@@ -61,6 +64,18 @@ impl Status {
         status.watermark.store(EventTime::MIN.as_micros(), Relaxed);
         status.newest.store(EventTime::MIN.as_micros(), Relaxed);
         status
+    }
+
+    /// Says what the partitions are called, once.
+    pub(crate) fn name_partitions(&self, names: Vec<String>) {
+        // A status that is used for a second run keeps the first one's names.
+        let _ = self.partitions.set(names);
+    }
+
+    /// The names of the partitions; none before the run has begun.
+    #[must_use]
+    pub fn partitions(&self) -> &[String] {
+        self.partitions.get().map_or(&[], Vec::as_slice)
     }
 
     /// The counters now.

@@ -1,14 +1,16 @@
 //! What a run has done, for a person or as JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine_lake::Lake;
 use engine_model::{EventTime, Reason};
 use engine_window::Ledger;
 
 use crate::figures::Figures;
 use crate::number::thousands;
+use crate::resume::Plan;
 use crate::terminal::Terminal;
 
 /// How a run ended.
@@ -43,15 +45,63 @@ pub struct Summary {
     pub has_gold: bool,
     /// Figures of the last windows.
     pub figures: Figures,
+    /// Where the lake stood when the run began; `None` where it was new.
+    pub resumed: Option<Resumed>,
+    /// By input, how many records were late because an earlier run had emitted their windows.
+    pub late_for_emitted: Vec<(String, u64)>,
+}
+
+/// Where a lake stood when a run went on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resumed {
+    /// The number of its last commit.
+    pub commit: u64,
+    /// How many records were in its books.
+    pub records: u64,
+    /// Inputs of this run that were read to their ends before.
+    pub inputs_finished: usize,
+    /// Inputs of this run that were read in part.
+    pub inputs_begun: usize,
+    /// Bytes or records that open windows need again.
+    pub replayed: u64,
+}
+
+impl Resumed {
+    /// What the plan of a run says of it.
+    pub(crate) fn of(lake: &Lake, plan: &Plan) -> Option<Resumed> {
+        let commit = lake.commit_number();
+        let known = plan.partitions.iter().filter(|planned| planned.is_known).map(|planned| &planned.cut.stand);
+        let replayed = known.clone().filter_map(|stand| Some(stand.offset - stand.replay?.offset.min(stand.offset)));
+        let inputs_finished = known.clone().filter(|stand| stand.is_finished).count();
+        let inputs_begun = known.filter(|stand| !stand.is_finished && stand.offset > 0).count();
+        let records = Ledger::from(&plan.cut.books).records;
+        (commit > 0).then(|| Resumed { commit, records, inputs_finished, inputs_begun, replayed: replayed.sum() })
+    }
+}
+
+impl fmt::Display for Resumed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Resumed { commit, records, inputs_finished, inputs_begun, .. } = self;
+        write!(
+            f,
+            "went on from commit {commit}, {records} records: {inputs_finished} inputs were read, {inputs_begun} in part"
+        )
+    }
 }
 
 impl Summary {
-    /// Records a second, over the whole run.
+    /// Records a second, of this run.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn records_per_second(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 { self.ledger.records as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 { self.records_read() as f64 / seconds } else { 0.0 }
+    }
+
+    /// The records that this run has read; the ledger counts those of earlier runs, too.
+    #[must_use]
+    pub fn records_read(&self) -> u64 {
+        self.ledger.records - self.resumed.as_ref().map_or(0, |resumed| resumed.records)
     }
 
     /// The summary as one JSON object on one line.
@@ -63,6 +113,8 @@ impl Summary {
             .filter(|reason| ledger.rejected[reason.index()] > 0)
             .map(|reason| (reason.name().to_owned(), ledger.rejected[reason.index()].into()))
             .collect();
+        let late_for_emitted: serde_json::Map<String, serde_json::Value> =
+            self.late_for_emitted.iter().map(|(name, count)| (name.clone(), (*count).into())).collect();
         let (end, error) = match &self.end {
             RunEnd::Finished => ("finished", None),
             RunEnd::Interrupted => ("interrupted", None),
@@ -70,6 +122,10 @@ impl Summary {
         };
         serde_json::json!({
             "records": ledger.records,
+            "records_read": self.records_read(),
+            "resumed_from_commit": self.resumed.as_ref().map(|resumed| resumed.commit),
+            "replayed": self.resumed.as_ref().map_or(0, |resumed| resumed.replayed),
+            "late_for_emitted": late_for_emitted,
             "accepted": ledger.accepted,
             "duplicates": ledger.duplicates,
             "late": ledger.late,
@@ -105,7 +161,14 @@ impl Summary {
         let mut line = |name: &str, value: String| {
             writeln!(text, "{name:<12}{value}").expect("writing to a string");
         };
-        line("records", format!("{} in {seconds:.2} s, {} a second", thousands(ledger.records), thousands(rate)));
+        let read = thousands(self.records_read());
+        line("records", format!("{read} in {seconds:.2} s, {} a second", thousands(rate)));
+        if self.resumed.is_some() {
+            line(
+                "in the lake",
+                format!("{} records, of all runs; the following counts are of these", thousands(ledger.records)),
+            );
+        }
         line("accepted", thousands(ledger.accepted));
         line("duplicates", thousands(ledger.duplicates));
         line("late", thousands(ledger.late));

@@ -5,12 +5,9 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread;
-use std::time::SystemTime;
 
 use engine_model::Semantics;
 use engine_model::gold::{QUARANTINE, tables};
@@ -32,12 +29,6 @@ fn text_value(text: &str) -> Value {
 
 fn int(value: usize) -> Value {
     Value::Int(i64::try_from(value).unwrap())
-}
-
-/// Every file below a folder with its bytes and the time it was changed.
-fn contents(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, SystemTime)> {
-    let content = |path: &PathBuf| (fs::read(path).unwrap(), fs::metadata(path).unwrap().modified().unwrap());
-    files_below(folder).into_iter().map(|path| (path.clone(), content(&path))).collect()
 }
 
 #[test]
@@ -100,26 +91,20 @@ fn nothing_lies_outside_the_folders_of_the_contract() {
 }
 
 #[test]
-fn a_second_run_on_a_lake_is_refused_and_changes_nothing() {
-    let place = shop();
-    place.run(&["--input", "shop.jsonl"]);
-    let before = contents(&place.lake());
-    for args in [&["--input", "shop.jsonl"][..], &["--input", "shop.jsonl", "--layers", "gold", "--window", "10s"]] {
-        let args: Vec<&str> = ["run"].iter().chain(args).copied().collect();
-        let done = place.tillrace(&args).assert_code(2).assert_says(&["./lake", "already holds"]);
-        assert_eq!(done.out, "");
-        assert!(contents(&place.lake()) == before, "every byte and every time is as before");
-    }
-}
-
-#[test]
 fn a_lake_of_two_runs_at_once_belongs_to_one() {
     let place = shop();
     let args = ["run", "--input", "shop.jsonl"];
     let runs: Vec<_> = (0..6).map(|_| place.start(&args)).collect();
-    let mut codes: Vec<_> = runs.into_iter().map(|run| run.close_stdin().wait().code.unwrap()).collect();
-    codes.sort_unstable();
-    assert_eq!(codes, [0, 2, 2, 2, 2, 2]);
+    let mut done = 0;
+    for run in runs {
+        let run = run.close_stdin().wait();
+        match run.code {
+            Some(0) => done += 1,
+            // Whoever comes when the first is done goes on where that stood; all others are refused.
+            _ => drop(run.assert_code(1).assert_says(&["./lake", "is being written by", "remove that file"])),
+        }
+    }
+    assert!(done > 0);
     assert_eq!(read_table(&place.lake(), "gold/kpis_1m").len(), 3);
 }
 

@@ -162,6 +162,7 @@ mod tests {
             max_future: Micros::DAY,
             pace: None,
             dashboard: Some(dashboard.clone()),
+            at_end: crate::source::AtEnd::Emit,
             idle_timeout: Micros::SECOND,
         };
         let status = Arc::new(Status::new());

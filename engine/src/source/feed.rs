@@ -29,11 +29,12 @@ impl From<Gone> for CommitterGone {
 pub struct Feed<'a> {
     source: Source<'a>,
     progress: Progress,
+    semantics: Semantics,
 }
 
 impl<'a> Feed<'a> {
     pub(crate) fn new(source: Source<'a>, semantics: &Semantics) -> Feed<'a> {
-        Feed { source, progress: Progress::new(Feed::PARTITION, semantics) }
+        Feed { source, progress: Progress::new(Feed::PARTITION, semantics), semantics: semantics.clone() }
     }
 
     /// The partition that all batches must be of.
@@ -101,10 +102,11 @@ impl<'a> Feed<'a> {
         self.source.records
     }
 
-    /// Whether the watermark has passed the end of a window since the last [`Feed::advance`].
+    /// Whether the watermark has passed the end of a window since the last [`Feed::advance`], or rows wait to be committed.
     #[must_use]
     pub fn is_due(&self) -> bool {
         self.source.base.ends_between(self.source.sent, self.watermark())
+            || self.source.wish.is_open(self.source.barriers)
     }
 
     /// Closes the windows that the watermark has passed and hands them over to the committer.
@@ -114,17 +116,35 @@ impl<'a> Feed<'a> {
     pub fn advance(&mut self) -> Result<(), CommitterGone> {
         let watermark = self.watermark();
         self.source.publish(watermark, 0);
-        Ok(self.source.advance(watermark)?)
+        if self.source.base.ends_between(self.source.sent, watermark) {
+            self.source.advance(watermark)?;
+        }
+        if self.source.wish.is_open(self.source.barriers) {
+            self.barrier()?;
+        }
+        Ok(())
+    }
+
+    fn barrier(&mut self) -> Result<(), Gone> {
+        let observed = self.progress.observed().cloned();
+        // The partition is this one's own, so the source does not know what is being observed.
+        let kept = self.source.quality.len();
+        self.source.quality.extend(observed);
+        let sent = self.source.barrier(&Partitions::new(Vec::new(), &self.semantics), false);
+        self.source.quality.truncate(kept);
+        sent
     }
 
     /// Closes everything: no record comes any more.
-    pub(crate) fn finish(mut self, semantics: &Semantics) -> Result<(), CommitterGone> {
+    pub(crate) fn finish(mut self) -> Result<(), CommitterGone> {
         match self.progress.finish() {
             Ok(quality) => self.source.quality.push(quality),
             Err(ledger) => self.source.unattributed.merge(&ledger),
         }
         self.source.publish(Watermark::END, 0);
         self.source.advance(Watermark::END)?;
-        Ok(self.source.end(&Partitions::simulated(Vec::new(), semantics))?)
+        self.source.stands[Feed::PARTITION.0 as usize].is_finished = true;
+        let none = Partitions::new(Vec::new(), &self.semantics);
+        Ok(self.source.end(&none)?)
     }
 }

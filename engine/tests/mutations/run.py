@@ -40,6 +40,8 @@ TEST_SECONDS_MAX = 120
 MODEL = "engine/crates/model/src/"
 PARSE = "engine/crates/parse/src/"
 WINDOW = "engine/crates/window/src/"
+LAKE = "engine/crates/lake/src/"
+SOURCE = "engine/src/"
 
 # Where tests live: package and target.
 IN_MODEL = ("engine-model", "--lib")
@@ -47,6 +49,8 @@ IN_PARSE = ("engine-parse", "--lib")
 IN_WINDOW = ("engine-window", "--lib")
 CLAIMS = ("engine", "--test=claims")
 COPIES = ("engine", "--test=copies")
+CRASH = ("engine", "--test=crash")
+RESTART = ("engine", "--test=restart")
 
 
 @dataclass
@@ -720,6 +724,41 @@ MUTATIONS = [
         )],
         CLAIMS,
         ["a_rollup_closes_with_its_last_base_window_neither_before_nor_after_and_once"],
+    ),
+    # Commits and restarts.
+    Mutation(
+        "after a restart duplicates of open windows are taken for accepted",
+        [(
+            SOURCE + "source/replay.rs",
+            "                && !excluded(event.offset, false)\n",
+            "",
+        )],
+        CRASH,
+        ["a_run_that_dies_at_a_named_step_is_made_whole_by_the_next"],
+    ),
+    Mutation(
+        "after a restart open windows begin without what they had",
+        [(SOURCE + "source/replay.rs", "    stand.replay.map_or(stand.offset, |replay| replay.offset)", "    stand.offset")],
+        CRASH,
+        ["a_run_that_dies_at_a_named_step_is_made_whole_by_the_next"],
+    ),
+    Mutation(
+        "the increments of the state log are left out at a restart",
+        [(SOURCE + "run.rs", "if index == 0 { merger.restore(frame) } else { merger.apply(frame) };", "if index == 0 { merger.restore(frame) } else { Ok(()) };")],
+        CRASH,
+        ["a_run_that_dies_at_a_named_step_is_made_whole_by_the_next"],
+    ),
+    Mutation(
+        "a commit that is recorded is not shown by the next run",
+        [(LAKE + "writer.rs", "            lake.show(&file.name, &file.place)?;\n", "")],
+        CRASH,
+        ["a_run_that_dies_at_a_named_step_is_made_whole_by_the_next"],
+    ),
+    Mutation(
+        "a record of a window that an earlier run has emitted is in time",
+        [(SOURCE + "source.rs", "let arrival = Arrival { emitted: self.emitted, received: None };", "let arrival = Arrival::REPLAY;")],
+        RESTART,
+        ["records_of_windows_that_an_earlier_run_has_emitted_are_late_and_it_is_said"],
     ),
 ]
 

@@ -99,3 +99,20 @@ fn check_silver(
     }
     Ok(places)
 }
+
+/// All rows of those layers that are there, as `layer/table`; without `received_at`, which is the clock's and not the input's.
+pub(crate) fn all_rows(lake: &Path) -> BTreeMap<String, Rows> {
+    let layers = ["gold", "quarantine", "silver", "bronze"].into_iter().filter(|layer| lake.join(layer).is_dir());
+    let tables = layers.flat_map(|layer| {
+        let of_layer = read_layer(lake, layer).into_iter();
+        of_layer.map(move |(name, rows)| (format!("{layer}/{name}"), rows))
+    });
+    let mut all: BTreeMap<String, Rows> = tables.collect();
+    if let Some(lines) = all.get_mut("bronze/events") {
+        for row in lines.iter_mut() {
+            row.pop();
+        }
+        lines.sort_by(|a, b| a.partial_cmp(b).expect("no NaN in a row"));
+    }
+    all
+}

@@ -4,6 +4,7 @@
 pub(crate) mod gold;
 pub(crate) mod http;
 pub(crate) mod in_process;
+pub(crate) mod judge;
 pub(crate) mod layers;
 pub(crate) mod lines;
 pub(crate) mod tillrace;

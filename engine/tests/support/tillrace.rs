@@ -174,6 +174,12 @@ impl Running {
         self.look_at_memory();
     }
 
+    /// The same to a process that may be gone.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let stdin = self.stdin.as_mut().expect("stdin is open");
+        stdin.write_all(bytes).and_then(|()| stdin.flush())
+    }
+
     pub(crate) fn close_stdin(mut self) -> Running {
         self.stdin = None;
         self

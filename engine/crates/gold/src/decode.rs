@@ -74,7 +74,8 @@ pub enum ParquetDecodeError {
 }
 
 /// Decodes the rows of a complete Parquet file. The file's columns may stand in any order, and others may stand beside
-/// them; those of the table must be there with exactly its types.
+/// them; those of the table must be there with exactly its types. Only a column that may be null may be missing: the file is then of
+/// an earlier version, and the column is null in all its rows.
 ///
 /// # Errors
 /// [`ParquetDecodeError`]: where the bytes are no Parquet file, or not of this table.
@@ -104,8 +105,10 @@ pub fn append_batch(rows: &mut Rows, batch: &RecordBatch) -> Result<(), ParquetD
     let schema = rows.schema();
     let values = schema.columns().map(|column| {
         let (table, name, expected) = (schema.name, column.name, data_type(column.kind));
-        let Some(array) = batch.column_by_name(name) else {
-            return Err(ParquetDecodeError::MissingColumn { table, column: name, expected });
+        let array = match batch.column_by_name(name) {
+            Some(array) => array,
+            None if column.nullable => return Ok(None),
+            None => return Err(ParquetDecodeError::MissingColumn { table, column: name, expected }),
         };
         if !column.nullable && array.null_count() > 0 {
             return Err(ParquetDecodeError::Null { table, column: name });
@@ -117,15 +120,16 @@ pub fn append_batch(rows: &mut Rows, batch: &RecordBatch) -> Result<(), ParquetD
             expected,
         })?;
         values.check().map_err(|cents| ParquetDecodeError::Money { table, column: name, cents })?;
-        Ok((values, array.as_ref()))
+        Ok(Some((values, array.as_ref())))
     });
     let values = values.collect::<Result<Vec<_>, _>>()?;
     let mut cells = Vec::with_capacity(values.len());
     for row in 0..batch.num_rows() {
         cells.clear();
-        cells.extend(
-            values.iter().map(|(values, array)| if array.is_null(row) { Cell::Null } else { values.cell(row) }),
-        );
+        cells.extend(values.iter().map(|column| match column {
+            Some((values, array)) if !array.is_null(row) => values.cell(row),
+            Some(_) | None => Cell::Null,
+        }));
         rows.push(&cells);
     }
     Ok(())

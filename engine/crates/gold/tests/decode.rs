@@ -6,7 +6,7 @@ use arrow_array::{Array, ArrayRef, Decimal128Array, Int32Array, Int64Array, Reco
 use arrow_schema::DataType;
 use bytes::Bytes;
 use engine_gold::{parquet, record_batch, row_count, rows};
-use engine_model::gold::{ColumnType, DIM_PRODUCT, GOLD, QUARANTINE, TableSchema};
+use engine_model::gold::{ColumnType, DIM_CUSTOMER, DIM_PRODUCT, GOLD, QUARANTINE, TableSchema};
 use engine_model::{Cell, Cents, EventTime, Rows};
 use parquet::arrow::ArrowWriter;
 
@@ -92,6 +92,26 @@ fn a_column_that_is_missing_or_null_or_below_zero_is_refused() {
     let debt: ArrayRef = Arc::new(Decimal128Array::from(vec![1, -5]).with_data_type(DataType::Decimal128(18, 2)));
     let expected = "column price of table dim_product holds -5 cents; expected 0 to 999999999999999999";
     assert_eq!(changed("price", Some(&debt)), expected);
+}
+
+/// As of a version that did not have the column yet.
+#[test]
+fn a_column_that_may_be_null_may_be_missing() {
+    let whole = record_batch(&generated(&DIM_CUSTOMER, 3));
+    let country = whole.schema().index_of("country").unwrap();
+    let others: Vec<usize> = (0..whole.num_columns()).filter(|column| *column != country).collect();
+    let earlier = whole.project(&others).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), earlier.schema(), None).unwrap();
+    writer.write(&earlier).unwrap();
+    let read = rows(&DIM_CUSTOMER, writer.into_inner().unwrap()).unwrap();
+    let expected = generated(&DIM_CUSTOMER, 3);
+    assert_eq!(read.len(), 3);
+    for row in 0..3 {
+        for column in 0..whole.num_columns() {
+            let cell = if column == country { Cell::Null } else { expected.cell(row, column) };
+            assert_eq!(read.cell(row, column), cell, "row {row}, column {column}");
+        }
+    }
 }
 
 #[test]

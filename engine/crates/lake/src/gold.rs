@@ -2,12 +2,13 @@
 //!
 //! A reader lists `gold/TABLE/**/*.parquet` at any moment. What it can rely on:
 //!
-//! 1. **A window appears whole.** [`GoldWriter::append`] takes all rows of one window (of one grain) in one call, and a
+//! 1. **A window appears whole.** `append_window` takes all rows of one window (of one grain) in one call, and a
 //!    commit takes all that was appended before it, so every table gets its rows of that window in the same commit.
 //!    A rollup's windows are windows of their own: they may appear in a later commit than their base windows.
-//! 2. **One file a table and commit.** A commit renames at most one data file into each table, so that a reader of
-//!    that table sees all of the commit or nothing. For this, the rows waiting for a commit are never of two days of
-//!    one grain: `append` commits by itself before a window of another day (and before too much is waiting).
+//! 2. **One file a table and portion.** A commit shows its portions one after another, mostly there is one. A portion renames
+//!    at most one data file into each table, so that a reader of that table sees all of it or nothing. For this, a portion
+//!    never has rows of two days of one grain: one is staged before a window of another day is taken (and
+//!    before too much is waiting). Windows ascend over portions, and each is whole in one.
 //! 3. **Every row once.** The file is either new, with the waiting rows only, or replaces the table's newest file
 //!    with that one's rows and the waiting ones. No other file is ever touched.
 //! 4. **Few files.** A new file is named by the local hour of its first window. The newest file is replaced while
@@ -15,29 +16,31 @@
 //!    an hour or longer: of the same day). So each new file of a day begins in a later hour than all before it: at
 //!    most 24 a day, however often commits come. Only a file that would pass [`FILE_ROWS_MAX`] rows is followed by
 //!    another one in the same hour, `07-1.parquet`.
-//! 5. **In order.** The tables of a commit appear in the order of [`engine_model::gold::tables`], `kpis` last: who finds
+//! 5. **In order.** The tables of a portion appear in the order of [`engine_model::gold::tables`], `kpis` last: who finds
 //!    a window in `kpis_1m` finds it in every other table of that grain.
-//! 6. **Failure shows nothing half.** All files of a commit are written and synced before the first one is shown.
-//!    Where showing them stops in between, some tables have the commit and some do not, each whole; no window is
-//!    taken until the same commit, with exactly the same rows, has gone through.
+//! 6. **Failure shows nothing half.** All files of a commit are written and synced, and the commit is recorded, before the first
+//!    one is shown. Where showing them stops in between, some tables have the commit and some do not, each whole; the next writer
+//!    shows the rest before anything else, see `writer.rs`.
 //! 7. **The schema comes first.** The first commit, also an empty one, shows `schema.parquet` without rows in every
 //!    table before any data. It stays.
 //!
-//! A dimension is one file that is replaced whole, in its place in the order of the commit that follows
-//! [`GoldWriter::replace_dimension`].
+//! A dimension is one file that is replaced whole, in its place in the order of the portion that follows
+//! `replace_dimension`.
 //!
 //! In memory are the rows waiting, at most [`PENDING_BYTES_MAX`] and a window, and for each table the rows of its newest
 //! file until that file can no longer be replaced: at most [`FILE_ROWS_MAX`], or a commit's.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine_gold::ParquetEncodeError;
-use engine_model::gold::{GoldTable, tables};
+use engine_model::gold::{GoldTable, TableSchema, tables};
 use engine_model::{Cell, Grain, Rows, WindowId, WindowLength, civil_of_day};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::lake::{Lake, Staged};
+use crate::lake::Lake;
 use crate::layers::Layer;
-use crate::store::StoreError;
+use crate::staging::{CommitError, CommitPart, Staging};
 
 /// The most rows to which a file grows by being replaced. A file that one commit fills may have more.
 pub const FILE_ROWS_MAX: usize = 2_000_000;
@@ -45,50 +48,9 @@ pub const FILE_ROWS_MAX: usize = 2_000_000;
 /// About how many bytes of rows wait before [`GoldWriter::append`] commits by itself.
 pub const PENDING_BYTES_MAX: usize = 64 << 20;
 
-/// Why a commit did not go through. The writer keeps the rows; committing again goes on where it stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitError {
-    /// Storage failed.
-    #[error("cannot commit table {table}")]
-    Store {
-        /// The table's name.
-        table: String,
-        /// The step that failed.
-        source: StoreError,
-    },
-    /// The rows are no Parquet file.
-    #[error("cannot commit table {table}")]
-    Encode {
-        /// The table's name.
-        table: String,
-        /// What the encoder says.
-        source: ParquetEncodeError,
-    },
-}
-
-/// A data file that a commit has shown.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CommittedFile {
-    /// The table, by its place in [`GoldWriter::tables`].
-    pub table: usize,
-    /// Where it lies, relative to the lake.
-    pub path: PathBuf,
-    /// How many rows it has, those of earlier commits included.
-    pub rows: usize,
-    /// How long it is.
-    pub bytes: usize,
-}
-
-/// What a commit has shown.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CommitReport {
-    /// The data files in the order in which they appeared; none where nothing was waiting.
-    pub files: Vec<CommittedFile>,
-}
-
 /// Writes the Gold tables of a lake. There must be one for a lake.
 #[derive(Debug)]
-pub struct GoldWriter {
+pub(crate) struct GoldWriter {
     lake: Lake,
     tables: Vec<GoldTable>,
     states: Vec<State>,
@@ -97,8 +59,6 @@ pub struct GoldWriter {
     pending_bytes: usize,
     /// Whether every table has its schema.
     has_schemas: bool,
-    /// Whether a commit has begun that has not gone through.
-    unfinished: bool,
     /// [`FILE_ROWS_MAX`] and [`PENDING_BYTES_MAX`]; less in tests.
     file_rows_max: usize,
     pending_bytes_max: usize,
@@ -111,8 +71,24 @@ struct Progress {
     pending_day: Option<i64>,
 }
 
+/// What a commit notes of where Gold stands.
+#[derive(Serialize, Deserialize)]
+struct Position {
+    /// For each grain the window that was taken last.
+    windows: Vec<Option<i64>>,
+    /// By table, the newest file.
+    newest: BTreeMap<String, NewestPosition>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NewestPosition {
+    first: Stand,
+    suffix: u32,
+    last: Stand,
+}
+
 /// Where a window's rows stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stand {
     /// Local day since 1970-01-01.
     day: i64,
@@ -137,7 +113,7 @@ struct Newest {
     last: Stand,
     /// Its rows; `None` once it will not be replaced any more.
     rows: Option<Rows>,
-    /// Whether it has rows that no reader has seen.
+    /// Whether it has rows that are not staged.
     is_dirty: bool,
 }
 
@@ -156,7 +132,7 @@ impl GoldWriter {
     /// # Panics
     /// Where Gold is not among the lake's layers.
     #[must_use]
-    pub fn new(lake: &Lake) -> GoldWriter {
+    pub(crate) fn new(lake: &Lake) -> GoldWriter {
         assert!(lake.layers().contains(Layer::Gold), "layers {} leave gold out", lake.layers());
         let tables = tables(lake.semantics());
         let grains = lake.semantics().grains();
@@ -179,7 +155,6 @@ impl GoldWriter {
             tables,
             pending_bytes: 0,
             has_schemas: false,
-            unfinished: false,
             file_rows_max: FILE_ROWS_MAX,
             pending_bytes_max: PENDING_BYTES_MAX,
         }
@@ -187,13 +162,13 @@ impl GoldWriter {
 
     /// The tables, in the order in which a commit shows them; their places are what the other calls take.
     #[must_use]
-    pub fn tables(&self) -> &[GoldTable] {
+    pub(crate) fn tables(&self) -> &[GoldTable] {
         &self.tables
     }
 
     /// About how many bytes of rows wait for a commit.
     #[must_use]
-    pub fn pending_bytes(&self) -> usize {
+    pub(crate) fn pending_bytes(&self) -> usize {
         self.pending_bytes
     }
 
@@ -202,32 +177,31 @@ impl GoldWriter {
     /// `grain` is a place in [`engine_model::Semantics::grains`]; the rows of `customer_activity` belong to base
     /// windows. The windows of a grain come in ascending order, each once; grains may come in any order among each other.
     ///
-    /// Copies the rows. Commits first, and then returns what that has shown, where a commit has failed before, where
-    /// rows of another day of this grain wait, or where [`PENDING_BYTES_MAX`] are waiting.
+    /// Copies the rows. Stages what waits first, as a portion of its own, where rows of another day of this grain wait, or where
+    /// [`PENDING_BYTES_MAX`] are waiting.
     ///
     /// # Errors
-    /// Where that commit fails. The window was then not taken; append it again.
+    /// Where staging fails. The window was then not taken.
     ///
     /// # Panics
     /// Where a table is not of this grain, rows are not of the table or not of the window, or the window is not
     /// after the one before it.
-    pub fn append<'a>(
+    pub(crate) fn append_window<'a>(
         &mut self,
         grain: usize,
         window: WindowId,
         rows: impl IntoIterator<Item = (usize, &'a Rows)>,
-    ) -> Result<Option<CommitReport>, CommitError> {
+        staging: &mut Staging,
+    ) -> Result<(), CommitError> {
         let length = self.lake.semantics().grains()[grain];
         let before = self.progress[grain];
         assert!(before.window_last < Some(window), "window {window:?} after {:?}", before.window_last);
         let stand = Stand { day: length.local_day(window), hour: length.minute_of_day(window) / 60 };
 
         let another_day = before.pending_day.is_some_and(|day| day != stand.day);
-        let report = if self.unfinished || another_day || self.pending_bytes >= self.pending_bytes_max {
-            Some(self.commit()?)
-        } else {
-            None
-        };
+        if another_day || self.pending_bytes >= self.pending_bytes_max {
+            self.stage(staging)?;
+        }
         for (table, rows) in rows.into_iter().filter(|(_, rows)| !rows.is_empty()) {
             assert_eq!(self.tables[table].grain, Some(grain), "grain of table {}", self.tables[table].name);
             let State::Windowed(state) = &mut self.states[table] else {
@@ -239,14 +213,14 @@ impl GoldWriter {
             self.progress[grain].pending_day = Some(stand.day);
         }
         self.progress[grain].window_last = Some(window);
-        Ok(report)
+        Ok(())
     }
 
     /// Replaces a dimension's rows, all of them, with the next commit.
     ///
     /// # Panics
     /// Where the table is no dimension or the rows are not of it.
-    pub fn replace_dimension(&mut self, table: usize, rows: Rows) {
+    pub(crate) fn replace_dimension(&mut self, table: usize, rows: Rows) {
         let GoldTable { name, schema, .. } = &self.tables[table];
         assert_eq!(schema.name, rows.schema().name, "rows of another table");
         let State::Dimension { pending } = &mut self.states[table] else {
@@ -256,57 +230,89 @@ impl GoldWriter {
         self.pending_bytes -= pending.replace(rows).map_or(0, |before| before.byte_size());
     }
 
-    /// Shows everything that waits; what readers can rely on stands at the head of this file. Blocks until it is
-    /// durable.
-    ///
-    /// Costs an encoding of each file that is written, at most [`FILE_ROWS_MAX`] rows or what waits, and a few syncs
-    /// for each. Without anything waiting it costs nothing.
-    ///
-    /// # Errors
-    /// Where encoding or storage fails. No half file is shown; call again to go on.
-    pub fn commit(&mut self) -> Result<CommitReport, CommitError> {
-        self.unfinished = true;
-        self.show_schemas()?;
-        let mut staged = Vec::new();
-        for (index, state) in self.states.iter_mut().enumerate() {
-            let table = &self.tables[index];
-            state.plan(self.file_rows_max);
-            if let Some((path, rows)) = state.unseen(&table.name) {
-                let (file, bytes) = stage(&self.lake, &table.name, &path, rows)?;
-                staged.push((file, CommittedFile { table: index, path, rows: rows.len(), bytes }));
-            }
+    /// Reads the rows of the newest file of a table back, which an earlier run has written.
+    fn read_newest(lake: &Lake, schema: &'static TableSchema, path: &Path) -> Result<Rows, String> {
+        let path = lake.root().join(path);
+        let failed = |error: &dyn std::fmt::Display| format!("table file {} cannot be read: {error}", path.display());
+        let bytes = lake.store().read(&path).map_err(|error| failed(&error))?;
+        engine_gold::rows(schema, bytes).map_err(|error| failed(&error))
+    }
+}
+
+impl CommitPart for GoldWriter {
+    fn layer(&self) -> Layer {
+        Layer::Gold
+    }
+
+    fn resume(&mut self, position: &Value) -> Result<(), String> {
+        let position: Position = serde_json::from_value(position.clone()).map_err(|error| error.to_string())?;
+        if position.windows.len() != self.progress.len() {
+            return Err(format!("it knows {} grains; expected {}", position.windows.len(), self.progress.len()));
         }
-        let mut report = CommitReport::default();
-        for (file, committed) in staged {
-            show(&self.lake, &self.tables[committed.table].name, &file)?;
-            self.states[committed.table].seen(self.file_rows_max);
-            report.files.push(committed);
+        for (progress, window) in self.progress.iter_mut().zip(position.windows) {
+            progress.window_last = window.map(WindowId);
+        }
+        for (table, state) in self.tables.iter().zip(&mut self.states) {
+            let State::Windowed(windowed) = state else { continue };
+            let Some(newest) = position.newest.get(&table.name) else { continue };
+            let mut newest =
+                Newest { first: newest.first, suffix: newest.suffix, last: newest.last, rows: None, is_dirty: false };
+            let path = folder(&table.name).join(newest.path());
+            newest.rows = Some(GoldWriter::read_newest(&self.lake, table.schema, &path)?);
+            newest.rows.take_if(|rows| rows.len() >= self.file_rows_max);
+            windowed.newest = Some(newest);
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, rows: &Rows, _staging: &mut Staging) -> Result<(), CommitError> {
+        panic!("rows of table {} belong to a window", rows.schema().name);
+    }
+
+    fn has_table(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// Stages one portion: a file for each table that has rows waiting.
+    ///
+    /// Costs an encoding of each file that is written, at most [`FILE_ROWS_MAX`] rows or what waits.
+    fn stage(&mut self, staging: &mut Staging) -> Result<(), CommitError> {
+        if !self.has_schemas {
+            for GoldTable { name, schema, .. } in &self.tables {
+                staging.add_schema(name, &folder(name).join("schema.parquet"), &Rows::new(schema))?;
+            }
+            self.has_schemas = true;
+        }
+        for (table, state) in self.tables.iter().zip(&mut self.states) {
+            state.plan(self.file_rows_max);
+            if let Some((path, rows)) = state.unstaged(&table.name) {
+                staging.add(&table.name, &path, rows)?;
+                state.staged(self.file_rows_max);
+            }
         }
         self.progress.iter_mut().for_each(|progress| progress.pending_day = None);
         self.pending_bytes = 0;
-        self.unfinished = false;
-        Ok(report)
+        Ok(())
     }
 
-    fn show_schemas(&mut self) -> Result<(), CommitError> {
-        if self.has_schemas {
-            return Ok(());
-        }
-        let mut staged = Vec::new();
-        for GoldTable { name, schema, .. } in &self.tables {
-            let path = folder(name).join("schema.parquet");
-            staged.push((name, stage(&self.lake, name, &path, &Rows::new(schema))?.0));
-        }
-        for (name, file) in &staged {
-            show(&self.lake, name, file)?;
-        }
-        self.has_schemas = true;
-        Ok(())
+    fn position(&self) -> Value {
+        let newest = self.tables.iter().zip(&self.states).filter_map(|(table, state)| match state {
+            State::Windowed(Windowed { newest: Some(Newest { first, suffix, last, .. }), .. }) => {
+                Some((table.name.clone(), NewestPosition { first: *first, suffix: *suffix, last: *last }))
+            }
+            State::Windowed(_) | State::Dimension { .. } => None,
+        });
+        let windows = self.progress.iter().map(|progress| progress.window_last.map(|window| window.0)).collect();
+        serde_json::to_value(Position { windows, newest: newest.collect() }).expect("plain data")
     }
 }
 
 impl State {
-    /// Decides which file the waiting rows go to. Does nothing when asked again before they were seen.
+    /// Decides which file the waiting rows go to. Does nothing when asked again before they were staged.
     fn plan(&mut self, file_rows_max: usize) {
         match self {
             State::Windowed(table) => table.plan(file_rows_max),
@@ -314,8 +320,8 @@ impl State {
         }
     }
 
-    /// The file that no reader has seen, relative to the lake, and its rows.
-    fn unseen(&self, name: &str) -> Option<(PathBuf, &Rows)> {
+    /// The file that is to be written, relative to the lake, and its rows.
+    fn unstaged(&self, name: &str) -> Option<(PathBuf, &Rows)> {
         match self {
             State::Windowed(Windowed { newest: Some(newest), .. }) if newest.is_dirty => {
                 Some((folder(name).join(newest.path()), newest.rows.as_ref()?))
@@ -325,8 +331,8 @@ impl State {
         }
     }
 
-    /// Notes that readers see that file.
-    fn seen(&mut self, file_rows_max: usize) {
+    /// Notes that this file is written.
+    fn staged(&mut self, file_rows_max: usize) {
         match self {
             State::Windowed(table) => {
                 if let Some(newest) = &mut table.newest {
@@ -360,7 +366,7 @@ impl Windowed {
         let pending = std::mem::replace(&mut self.pending, Rows::new(schema));
         let suffix = match &mut self.newest {
             Some(newest) => {
-                debug_assert!(!newest.is_dirty, "rows are taken only after a commit has gone through");
+                debug_assert!(!newest.is_dirty, "rows are taken only after those before them were staged");
                 if let Some(rows) = &mut newest.rows
                     && rows.len() + pending.len() <= file_rows_max
                 {
@@ -395,17 +401,6 @@ impl Newest {
 
 fn folder(table: &str) -> PathBuf {
     Path::new(Layer::Gold.name()).join(table)
-}
-
-/// Encodes rows and writes them where nobody sees them; also answers how many bytes that are.
-pub(crate) fn stage(lake: &Lake, table: &str, path: &Path, rows: &Rows) -> Result<(Staged, usize), CommitError> {
-    let bytes = engine_gold::parquet(rows).map_err(|source| CommitError::Encode { table: table.to_owned(), source })?;
-    let staged = lake.stage(path, &bytes).map_err(|source| CommitError::Store { table: table.to_owned(), source })?;
-    Ok((staged, bytes.len()))
-}
-
-pub(crate) fn show(lake: &Lake, table: &str, staged: &Staged) -> Result<(), CommitError> {
-    lake.show(staged).map_err(|source| CommitError::Store { table: table.to_owned(), source })
 }
 
 /// Rows that stand at another window than they were appended for would end up in the wrong day or hour.

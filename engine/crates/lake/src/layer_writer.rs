@@ -4,7 +4,7 @@
 //! What a reader of `LAKE/LAYER/TABLE/**/*.parquet` can rely on:
 //!
 //! 1. **Complete files.** A file is written under `_tillrace/tmp`, part by part as its row groups fill, synced, and shown
-//!    by a rename.
+//!    by the rename of a commit, see `writer.rs`.
 //! 2. **Every row once.** A shown file is either left alone for ever, or replaced by one that holds the same rows, in the
 //!    same order, and further ones behind them.
 //! 3. **Few files.** A day's newest file is replaced while it has less than [`REWRITTEN_BYTES_MAX`], its row groups copied
@@ -15,7 +15,6 @@
 //! In memory are the queue ([`QUEUE_LEN`] parts) and, for each table and each of the [`OPEN_DAYS_MAX`] days that may be open
 //! in it, the encoded pages of one row group.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -23,11 +22,14 @@ use std::thread::JoinHandle;
 use engine_model::gold::TableSchema;
 use engine_model::silver::{BRONZE, SILVER};
 use engine_model::{Civil, Rows, civil_of_day};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::gold::{CommitError, show, stage};
-use crate::lake::{Lake, Staged};
+use crate::lake::Lake;
 use crate::layer_file::{LayerEncoding, LayerFile, LayerFileError};
 use crate::layers::Layer;
+use crate::record::StagedFile;
+use crate::staging::CommitError;
 use crate::store::{Operation, StoreError};
 
 /// From so many bytes on a file is full.
@@ -48,35 +50,52 @@ pub(crate) const UNDATED: &str = "undated";
 /// A local day since 1970-01-01; `None` where no event has told the time yet.
 type Day = Option<i64>;
 
+/// What a layer has for a commit.
+#[derive(Debug)]
+pub(crate) struct StagedLayer {
+    /// Complete files that nobody sees yet, in the order in which they are to be shown, each with its rows.
+    pub(crate) files: Vec<(StagedFile, usize)>,
+    /// Where the layer stands behind them.
+    pub(crate) position: Value,
+}
+
 /// Writes Bronze or Silver of a lake. There must be one for a layer and lake.
 #[derive(Debug)]
-pub struct LayerWriter {
+pub(crate) struct LayerWriter {
     /// `None` once the thread was told to end.
     work: Option<SyncSender<Work>>,
-    answers: Receiver<Result<(), CommitError>>,
+    answers: Receiver<Result<StagedLayer, CommitError>>,
     thread: Option<JoinHandle<()>>,
 }
 
 enum Work {
     Append(Day, Rows),
     Stage,
-    Show,
 }
 
 impl LayerWriter {
-    /// A writer for a lake without the layer. Starts its thread; writes nothing yet.
+    /// A writer that goes on where an earlier run's commit `number` has noted the `position`, or begins. Starts its thread; writes
+    /// nothing yet.
+    ///
+    /// # Errors
+    /// What is wrong with the position.
     ///
     /// # Panics
     /// Where `layer` is neither Bronze nor Silver, or not among the lake's layers, or no thread can be had.
-    #[must_use]
-    pub fn new(lake: &Lake, layer: Layer) -> LayerWriter {
-        let mut tables = LayerTables::new(lake, layer);
+    pub(crate) fn start(
+        lake: &Lake,
+        layer: Layer,
+        number: u64,
+        position: Option<&Value>,
+    ) -> Result<LayerWriter, String> {
+        let mut tables = LayerTables::new(lake, layer, number + 1);
+        position.map_or(Ok(()), |position| tables.resume(position))?;
         let (work, orders) = sync_channel(QUEUE_LEN);
         let (answer, answers) = sync_channel(1);
         let body = move || tables.work(&orders, &answer);
         let thread = std::thread::Builder::new().name(layer.to_string()).spawn(body);
         let thread = Some(thread.expect("the system can start a thread"));
-        LayerWriter { work: Some(work), answers, thread }
+        Ok(LayerWriter { work: Some(work), answers, thread })
     }
 
     /// Takes rows of one of the layer's tables, all of one local day since 1970-01-01, or of none. Returns at once, but
@@ -87,63 +106,46 @@ impl LayerWriter {
     ///
     /// # Panics
     /// Where the rows are of another table.
-    pub fn append(&mut self, day: Option<i64>, rows: Rows) -> Result<(), CommitError> {
+    pub(crate) fn append(&mut self, day: Option<i64>, rows: Rows) -> Result<(), CommitError> {
         self.send(Work::Append(day, rows))
     }
 
-    /// Makes complete files of all that was appended, which nobody sees yet. Blocks until they are durable.
+    /// Lets the thread make complete files of all that was appended. [`LayerWriter::end_stage`] must follow.
+    ///
+    /// # Errors
+    /// Where encoding or storage has failed before.
+    pub(crate) fn begin_stage(&mut self) -> Result<(), CommitError> {
+        self.send(Work::Stage)
+    }
+
+    /// Waits until those files are durable. The first time, every table's schema is among them.
     ///
     /// # Errors
     /// Where encoding or storage fails, now or for rows appended before.
-    pub fn stage(&mut self) -> Result<(), CommitError> {
-        self.ask(Work::Stage)
-    }
-
-    /// Shows what was staged. The first time also shows every table's schema.
-    ///
-    /// # Errors
-    /// Where storage fails. Call again to go on.
-    pub fn show(&mut self) -> Result<(), CommitError> {
-        self.ask(Work::Show)
-    }
-
-    /// Writes and shows all that was appended.
-    ///
-    /// # Errors
-    /// As [`LayerWriter::stage`] and [`LayerWriter::show`].
-    pub fn flush(&mut self) -> Result<(), CommitError> {
-        self.stage()?;
-        self.show()
-    }
-
-    /// Writes and shows all that was appended, for the last time.
-    ///
-    /// # Errors
-    /// As [`LayerWriter::flush`].
-    pub fn finish(mut self) -> Result<(), CommitError> {
-        self.flush()
-    }
-
-    fn ask(&mut self, work: Work) -> Result<(), CommitError> {
-        self.send(work)?;
-        let answer = self.answers.recv();
-        answer.unwrap_or_else(|_| self.fail())
+    pub(crate) fn end_stage(&mut self) -> Result<StagedLayer, CommitError> {
+        match self.answers.recv() {
+            Ok(answer) => answer,
+            Err(_) => Err(self.failure()),
+        }
     }
 
     fn send(&mut self, work: Work) -> Result<(), CommitError> {
         let sent = self.work.as_ref().expect("sent only before the end").send(work);
         // Its other end is only gone once it has failed.
-        sent.or_else(|_| self.fail())
+        sent.map_err(|_| self.failure())
     }
 
-    /// Says why the thread has ended: by an error, or by a panic, which goes on here.
-    fn fail(&mut self) -> Result<(), CommitError> {
+    /// Why the thread has ended: an error; a panic goes on here.
+    fn failure(&mut self) -> CommitError {
         if let Some(thread) = self.thread.take()
             && let Err(panic) = thread.join()
         {
             std::panic::resume_unwind(panic);
         }
-        self.answers.try_recv().unwrap_or(Ok(()))
+        match self.answers.try_recv() {
+            Ok(Err(error)) => error,
+            _ => unreachable!("a thread that ends by itself has said why"),
+        }
     }
 }
 
@@ -164,6 +166,11 @@ struct LayerTables {
     layer: Layer,
     tables: Vec<Table>,
     has_schemas: bool,
+    /// What the names of its staged files begin with: the number of a commit that was still to come when the run began, so that no record
+    /// of an earlier run has one of them.
+    first_commit: u64,
+    /// How many files it has begun.
+    file_count: u64,
     /// [`FILE_BYTES_MAX`] and [`REWRITTEN_BYTES_MAX`]; less in tests.
     file_bytes_max: usize,
     rewritten_bytes_max: usize,
@@ -188,21 +195,28 @@ struct OpenFile {
     day: Day,
     number: u64,
     file: LayerFile,
-    staged: Staged,
+    /// Its name in the staging folder.
+    name: String,
 }
 
 #[derive(Debug)]
 struct CompleteFile {
     day: Day,
     number: u64,
-    bytes: u64,
-    staged: Staged,
-    /// Whether it was tried to move the file to its place.
-    is_moving: bool,
+    rows: usize,
+    staged: StagedFile,
+}
+
+/// What a commit notes of where a table stands.
+#[derive(Serialize, Deserialize)]
+struct Position {
+    table: String,
+    number: u64,
+    shown: Vec<(Day, u64)>,
 }
 
 impl LayerTables {
-    fn new(lake: &Lake, layer: Layer) -> LayerTables {
+    fn new(lake: &Lake, layer: Layer, first_commit: u64) -> LayerTables {
         assert!(lake.layers().contains(layer), "layers {} leave {layer} out", lake.layers());
         let schemas: &[&'static TableSchema] = match layer {
             Layer::Bronze => &BRONZE,
@@ -222,13 +236,40 @@ impl LayerTables {
             layer,
             tables: schemas.iter().map(table).collect(),
             has_schemas: false,
+            first_commit,
+            file_count: 0,
             file_bytes_max: FILE_BYTES_MAX,
             rewritten_bytes_max: REWRITTEN_BYTES_MAX,
         }
     }
 
+    fn resume(&mut self, position: &Value) -> Result<(), String> {
+        let positions: Vec<Position> = serde_json::from_value(position.clone()).map_err(|error| error.to_string())?;
+        for Position { table, number, shown } in positions {
+            let found = self.tables.iter_mut().find(|known| known.schema.name == table);
+            let known = found.ok_or_else(|| format!("it names a table {table} of {}", self.layer))?;
+            (known.number, known.shown) = (number, shown);
+        }
+        Ok(())
+    }
+
+    fn position(&self) -> Value {
+        let position = |table: &Table| Position {
+            table: table.schema.name.to_owned(),
+            number: table.number,
+            shown: table.shown.clone(),
+        };
+        serde_json::to_value(self.tables.iter().map(position).collect::<Vec<_>>()).expect("plain data")
+    }
+
+    /// A name in the staging folder that was not used before.
+    fn next_name(&mut self) -> String {
+        self.file_count += 1;
+        format!("{:06}-{}-{:06}", self.first_commit, self.layer, self.file_count)
+    }
+
     /// Does what it is told until nobody tells any more, or a part could not be taken: that error is the last answer.
-    fn work(&mut self, orders: &Receiver<Work>, answers: &SyncSender<Result<(), CommitError>>) {
+    fn work(&mut self, orders: &Receiver<Work>, answers: &SyncSender<Result<StagedLayer, CommitError>>) {
         for order in orders {
             let result = match order {
                 Work::Append(day, rows) => match self.append(day, &rows) {
@@ -239,7 +280,6 @@ impl LayerTables {
                     }
                 },
                 Work::Stage => self.stage(),
-                Work::Show => self.show(),
             };
             if answers.send(result).is_err() {
                 return;
@@ -249,115 +289,115 @@ impl LayerTables {
 
     fn append(&mut self, day: Day, rows: &Rows) -> Result<(), CommitError> {
         let name = rows.schema().name;
-        let table = self.tables.iter_mut().find(|table| table.schema.name == name);
-        let table = table.unwrap_or_else(|| panic!("table {name} is not in layer {}", self.layer));
+        let place = self.tables.iter().position(|table| table.schema.name == name);
+        let place = place.unwrap_or_else(|| panic!("table {name} is not in layer {}", self.layer));
         let failed = |error| failed(name, error);
-        let at = match table.open.iter().position(|open| open.day == day) {
-            Some(at) => at,
-            None => table.open(&self.lake, self.layer, day).map_err(failed)?,
+        let at = if let Some(at) = self.tables[place].open.iter().position(|open| open.day == day) {
+            at
+        } else {
+            let staged = self.next_name();
+            self.tables[place].open(&self.lake, self.layer, day, staged).map_err(failed)?
         };
+        let table = &mut self.tables[place];
         // The file written last stands at the end.
         let mut open = table.open.remove(at);
-        let taken = open.file.write(rows, self.lake.store(), &open.staged.finished);
+        let taken = open.file.write(rows, self.lake.store(), &self.lake.staging_folder().join(&open.name));
         let is_full = open.file.bytes() >= self.file_bytes_max;
         table.open.push(open);
         taken.map_err(failed)?;
         if is_full {
-            table.complete(&self.lake, table.open.len() - 1).map_err(failed)?;
+            table.complete(&self.lake, self.layer, table.open.len() - 1).map_err(failed)?;
         }
         Ok(())
     }
 
-    fn stage(&mut self) -> Result<(), CommitError> {
+    fn stage(&mut self) -> Result<StagedLayer, CommitError> {
+        let mut files = self.stage_schemas()?;
         for table in &mut self.tables {
             while !table.open.is_empty() {
-                table.complete(&self.lake, 0).map_err(|error| failed(table.schema.name, error))?;
+                table.complete(&self.lake, self.layer, 0).map_err(|error| failed(table.schema.name, error))?;
             }
-        }
-        Ok(())
-    }
-
-    fn show(&mut self) -> Result<(), CommitError> {
-        self.show_schemas()?;
-        for table in &mut self.tables {
-            while let Some(file) = table.staged.first_mut() {
-                let name = table.schema.name;
-                if file.is_moving {
-                    restage(&self.lake, &file.staged).map_err(|error| failed(name, error.into()))?;
-                }
-                file.is_moving = true;
-                show(&self.lake, name, &file.staged)?;
-                let file = table.staged.remove(0);
-                table.shown.retain(|(day, _)| *day != file.day);
-                if file.bytes < self.rewritten_bytes_max as u64 {
+            for CompleteFile { day, number, rows, staged } in table.staged.drain(..) {
+                table.shown.retain(|(of, _)| *of != day);
+                if staged.bytes < self.rewritten_bytes_max as u64 {
                     if table.shown.len() == OPEN_DAYS_MAX {
                         table.shown.remove(0);
                     }
-                    table.shown.push((file.day, file.number));
+                    table.shown.push((day, number));
                 }
+                files.push((staged, rows));
             }
         }
-        Ok(())
+        Ok(StagedLayer { files, position: self.position() })
     }
 
-    fn show_schemas(&mut self) -> Result<(), CommitError> {
-        if !self.has_schemas {
-            for Table { schema, .. } in &self.tables {
-                let path = folder(self.layer, schema.name).join("schema.parquet");
-                let (file, _) = stage(&self.lake, schema.name, &path, &Rows::new(schema))?;
-                show(&self.lake, schema.name, &file)?;
-            }
-            self.has_schemas = true;
+    /// The schemas that are not shown as they are now.
+    fn stage_schemas(&mut self) -> Result<Vec<(StagedFile, usize)>, CommitError> {
+        let mut files = Vec::new();
+        if self.has_schemas {
+            return Ok(files);
         }
-        Ok(())
+        for index in 0..self.tables.len() {
+            let schema = self.tables[index].schema;
+            let failed = |error| failed(schema.name, error);
+            let bytes = engine_gold::parquet(&Rows::new(schema)).map_err(|error| failed(error.into()))?;
+            let place = folder(self.layer, schema.name).join("schema.parquet");
+            if self.lake.store().read(&self.lake.root().join(&place)).is_ok_and(|shown| shown == bytes) {
+                continue;
+            }
+            let name = self.next_name();
+            let path = self.lake.staging_folder().join(&name);
+            let written = self.lake.store().write(&path, &bytes).map_err(StoreError::of(Operation::Write, &path));
+            written.map_err(|error| failed(error.into()))?;
+            files.push((StagedFile { name, place: place_text(&place), bytes: bytes.len() as u64 }, 0));
+        }
+        self.has_schemas = true;
+        Ok(files)
     }
 }
 
 impl Table {
+    /// Where a file of the table lies, relative to the lake.
+    fn place(&self, layer: Layer, day: Day, number: u64) -> PathBuf {
+        folder(layer, self.schema.name).join(day_folder(day)).join(format!("{number:06}.parquet"))
+    }
+
     /// Opens a file for a day; returns its place among the open ones.
-    fn open(&mut self, lake: &Lake, layer: Layer, day: Day) -> Result<usize, LayerFileError> {
+    fn open(&mut self, lake: &Lake, layer: Layer, day: Day, name: String) -> Result<usize, LayerFileError> {
         if self.open.len() == OPEN_DAYS_MAX {
-            self.complete(lake, 0)?;
+            self.complete(lake, layer, 0)?;
         }
-        let place = |number| folder(layer, self.schema.name).join(day_folder(day)).join(format!("{number:06}.parquet"));
         // What is staged and not shown yet may not be written over.
         let is_staged = self.staged.iter().any(|file| file.day == day);
         let replaced = self.shown.iter().find(|(of, _)| *of == day && !is_staged);
-        let (number, file, staged) = match replaced {
+        let (number, file) = match replaced {
             Some(&(_, number)) => {
-                let staged = lake.staged(&place(number));
-                let earlier = lake.store().read(&staged.place);
-                let earlier = earlier.map_err(StoreError::of(Operation::Read, &staged.place))?;
-                (number, LayerFile::continuing(self.schema, self.encoding, earlier)?, staged)
+                let place = lake.root().join(self.place(layer, day, number));
+                let earlier = lake.store().read(&place).map_err(StoreError::of(Operation::Read, &place))?;
+                (number, LayerFile::continuing(self.schema, self.encoding, earlier)?)
             }
-            None => (self.number, LayerFile::new(self.schema, self.encoding)?, lake.staged(&place(self.number))),
+            None => (self.number, LayerFile::new(self.schema, self.encoding)?),
         };
         if number == self.number {
             self.number += 1;
         }
-        self.open.push(OpenFile { day, number, file, staged });
+        self.open.push(OpenFile { day, number, file, name });
         Ok(self.open.len() - 1)
     }
 
     /// Makes the open file at a place complete, to be shown.
-    fn complete(&mut self, lake: &Lake, at: usize) -> Result<(), LayerFileError> {
-        let OpenFile { day, number, file, staged } = &mut self.open[at];
+    fn complete(&mut self, lake: &Lake, layer: Layer, at: usize) -> Result<(), LayerFileError> {
+        let OpenFile { day, number, mut file, name } = self.open.remove(at);
         debug_assert!(file.rows() > 0, "a file is opened for rows");
-        let bytes = file.finish(lake.store(), &staged.finished)?;
-        self.staged.push(CompleteFile { day: *day, number: *number, bytes, staged: staged.clone(), is_moving: false });
-        self.open.remove(at);
+        let bytes = file.finish(lake.store(), &lake.staging_folder().join(&name))?;
+        let staged = StagedFile { name, place: place_text(&self.place(layer, day, number)), bytes };
+        self.staged.push(CompleteFile { day, number, rows: file.rows(), staged });
         Ok(())
     }
 }
 
-/// Puts a file back where it was staged, should a move that failed have moved it all the same: moved again, it is durable.
-fn restage(lake: &Lake, staged: &Staged) -> Result<(), StoreError> {
-    let store = lake.store();
-    if matches!(store.read(&staged.finished), Err(error) if error.kind() == io::ErrorKind::NotFound) {
-        let bytes = store.read(&staged.place).map_err(StoreError::of(Operation::Read, &staged.place))?;
-        store.write(&staged.finished, &bytes).map_err(StoreError::of(Operation::Write, &staged.finished))?;
-    }
-    Ok(())
+fn place_text(place: &Path) -> String {
+    place.to_str().expect("places are made of ASCII").replace('\\', "/")
 }
 
 fn failed(table: &str, error: LayerFileError) -> CommitError {

@@ -14,7 +14,7 @@ use engine_model::silver::{BRONZE, SILVER};
 use engine_model::{Civil, Currency, Grain, Micros, Rows, Semantics, UtcOffset, WindowLength, day_of_civil};
 use serde_json::Value;
 
-use crate::lake::{FORMAT, MARK};
+use crate::lake::{FORMAT, FORMAT_READ_MIN, MARK};
 use crate::layer_writer::{UNDATED, day_folder};
 use crate::layers::Layer;
 use crate::store::{FileSystem, Operation, Store, StoreError};
@@ -306,8 +306,8 @@ fn folder_name(day: i64) -> String {
 fn semantics(bytes: &[u8]) -> Result<Semantics, String> {
     let value: Value = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let format = &value["format"];
-    if format.as_u64() != Some(FORMAT.into()) {
-        return Err(format!("format is {format}, not {FORMAT}"));
+    if !format.as_u64().is_some_and(|found| (FORMAT_READ_MIN.into()..=FORMAT.into()).contains(&found)) {
+        return Err(format!("format is {format}, not {FORMAT_READ_MIN} to {FORMAT}"));
     }
     let text = |name: &str| value[name].as_str().ok_or_else(|| format!("{name} is no text"));
     let window: WindowLength = parsed(text("window")?)?;

@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -41,6 +41,19 @@ pub(crate) trait Store: fmt::Debug + Send + Sync {
     /// Moves a file into place, whatever was there before: a reader sees the old file or the new one. After an
     /// error, either may be there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// How long a file is; `None` where there is none.
+    fn len(&self, path: &Path) -> io::Result<Option<u64>>;
+
+    /// Makes a file, which is made where there is none, `at` bytes long and appends `bytes` to it. After an error, it is at least `at`
+    /// bytes long, and those are as they were.
+    fn append(&self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes the names in a folder durable, for files written there.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+
+    /// Locks a file, made where there is none, for as long as the lock lives.
+    fn lock(&self, path: &Path) -> io::Result<TryLock>;
 
     /// Removes a file.
     fn remove_file(&self, path: &Path) -> io::Result<()>;
@@ -85,6 +98,15 @@ impl ChunkReader for OpenedFile {
     }
 }
 
+/// What trying to lock a file has come to.
+#[derive(Debug)]
+pub(crate) enum TryLock {
+    /// It is locked now, and will be while the file is open. Storage that nobody else can reach has none.
+    Locked(Option<File>),
+    /// Somebody else has locked it.
+    Held,
+}
+
 /// What was asked of storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -98,6 +120,14 @@ pub enum Operation {
     Write,
     /// To move a finished file into place.
     Rename,
+    /// To append to a file.
+    Append,
+    /// To make the names in a folder durable.
+    SyncFolder,
+    /// To lock a file.
+    Lock,
+    /// To remove a file.
+    Remove,
 }
 
 impl fmt::Display for Operation {
@@ -108,6 +138,10 @@ impl fmt::Display for Operation {
             Operation::CreateFolder => "create folder",
             Operation::Write => "write file",
             Operation::Rename => "move a finished file to",
+            Operation::Append => "append to file",
+            Operation::SyncFolder => "sync folder",
+            Operation::Lock => "lock file",
+            Operation::Remove => "remove file",
         })
     }
 }
@@ -195,6 +229,37 @@ impl Store for FileSystem {
         sync_folder_of(to)
     }
 
+    fn len(&self, path: &Path) -> io::Result<Option<u64>> {
+        match fs::metadata(path) {
+            Ok(data) => Ok(Some(data.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn append(&self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(path)?;
+        file.set_len(at)?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)?;
+        // Its length counts as data.
+        file.sync_data()?;
+        if at == 0 { sync_folder_of(path) } else { Ok(()) }
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        sync_folder(folder)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<TryLock> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(TryLock::Locked(Some(file))),
+            Err(TryLockError::WouldBlock) => Ok(TryLock::Held),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
@@ -210,6 +275,10 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    sync_folder(folder)
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
     // Elsewhere a folder cannot be opened as a file, and the file system journals names by itself.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampMicrosecondType;
-use engine_lake::{CreateError, GoldWriter, Lake, Layers, QuarantineWriter};
+use engine_lake::{CreateError, Lake, LakeWriter, Layers};
 use engine_model::gold::{ColumnType, GoldTable, LATE, tables};
 use engine_model::{Cell, Cents, Civil, EventTime, Rows, Semantics, WindowId, day_of_civil};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -65,8 +65,14 @@ fn row(table: &GoldTable, leading: &[Cell<'static>]) -> Rows {
     rows
 }
 
+/// Commits with a cut that is never the same.
+fn commit(writer: &mut LakeWriter) {
+    let cut = writer.number().to_string();
+    writer.commit(&cut, &[], Vec::new).unwrap();
+}
+
 /// Appends a window with one row in each table of its grain.
-fn append(writer: &mut GoldWriter, semantics: &Semantics, grain: usize, window: WindowId) {
+fn append(writer: &mut LakeWriter, semantics: &Semantics, grain: usize, window: WindowId) {
     let length = semantics.grains()[grain];
     let leading = [
         Cell::Timestamp(length.start(window)),
@@ -80,7 +86,7 @@ fn append(writer: &mut GoldWriter, semantics: &Semantics, grain: usize, window: 
         .filter(|(_, table)| table.grain == Some(grain))
         .map(|(index, table)| (index, row(table, &leading)))
         .collect();
-    writer.append(grain, window, made.iter().map(|(index, rows)| (*index, rows))).unwrap();
+    writer.append_window(grain, window, made.iter().map(|(index, rows)| (*index, rows))).unwrap();
 }
 
 /// The starts of the windows in all files of a table, sorted.
@@ -102,7 +108,7 @@ fn a_run_of_two_days_lies_where_the_contract_says() {
     let folder = Folder::new("two_days");
     let semantics = Semantics::default();
     let lake = Lake::create(folder.0.join("lake"), &semantics, Layers::default()).unwrap();
-    let mut writer = GoldWriter::new(&lake);
+    let mut writer = LakeWriter::start(&lake, "test").unwrap();
     let first = day_of_civil(Civil { year: 2026, month: 1, day: 1 });
     for day in first..first + 2 {
         for hour in 0..24 {
@@ -110,14 +116,14 @@ fn a_run_of_two_days_lies_where_the_contract_says() {
                 append(&mut writer, &semantics, 0, WindowId((day * 24 + hour) * 60 + minute));
             }
             append(&mut writer, &semantics, 1, WindowId(day * 24 + hour));
-            writer.commit().unwrap();
+            commit(&mut writer);
         }
         append(&mut writer, &semantics, 2, WindowId(day));
     }
     for (index, table) in tables(&semantics).iter().enumerate().filter(|(_, table)| table.grain.is_none()) {
         writer.replace_dimension(index, row(table, &[]));
     }
-    writer.commit().unwrap();
+    commit(&mut writer);
 
     let gold = lake.root().join("gold");
     let mut counts: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
@@ -144,7 +150,7 @@ fn a_run_of_two_days_lies_where_the_contract_says() {
     assert_eq!(kpis[..2], ["2026-01-01/00.parquet", "2026-01-01/01.parquet"]);
     assert_eq!(kpis[47..], ["2026-01-02/23.parquet", "schema.parquet"]);
     assert_eq!(files(&gold.join("dim_product")), ["dim_product.parquet", "schema.parquet"]);
-    assert_eq!(files(&lake.root().join("_tillrace")), ["run.json"]);
+    assert_eq!(files(&lake.root().join("_tillrace")), ["commit", "lock", "run.json", "state/000001.log"]);
 }
 
 fn start_of(day: i64) -> EventTime {
@@ -155,22 +161,16 @@ fn start_of(day: i64) -> EventTime {
 fn the_quarantine_lies_beside_gold() {
     let folder = Folder::new("quarantine");
     let lake = Lake::create(folder.0.join("lake"), &Semantics::default(), "quarantine".parse().unwrap()).unwrap();
-    let mut writer = QuarantineWriter::new(&lake);
+    let mut writer = LakeWriter::start(&lake, "test").unwrap();
     let mut rows = Rows::new(&LATE);
     let (time, source) = (Cell::Timestamp(EventTime::EPOCH), Cell::Text("a.jsonl"));
     rows.push(&[Cell::Bytes(b"{}"), time, Cell::Double(1.5), source, Cell::Int32(0), Cell::Int64(0)]);
     for _ in 0..2 {
-        writer.append(&rows).unwrap();
-        writer.flush().unwrap();
+        writer.append_rows(&rows).unwrap();
+        commit(&mut writer);
     }
-    writer.finish().unwrap();
-    let expected = [
-        "duplicates/schema.parquet",
-        "late/000000.parquet",
-        "late/000001.parquet",
-        "late/schema.parquet",
-        "rejected/schema.parquet",
-    ];
+    let expected =
+        ["duplicates/schema.parquet", "late/000000.parquet", "late/schema.parquet", "rejected/schema.parquet"];
     assert_eq!(files(&lake.root().join("quarantine")), expected);
 }
 
@@ -179,13 +179,13 @@ fn a_reader_that_has_the_old_file_open_keeps_it() {
     let folder = Folder::new("open_reader");
     let semantics = Semantics::default();
     let lake = Lake::create(folder.0.join("lake"), &semantics, Layers::default()).unwrap();
-    let mut writer = GoldWriter::new(&lake);
+    let mut writer = LakeWriter::start(&lake, "test").unwrap();
     append(&mut writer, &semantics, 0, WindowId(0));
-    writer.commit().unwrap();
+    commit(&mut writer);
     let path = lake.root().join("gold/kpis_1m/1970-01-01/00.parquet");
     let open = File::open(&path).unwrap();
     append(&mut writer, &semantics, 0, WindowId(1));
-    writer.commit().unwrap();
+    commit(&mut writer);
     let count = |file| {
         let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
         reader.metadata().file_metadata().num_rows()
@@ -194,17 +194,22 @@ fn a_reader_that_has_the_old_file_open_keeps_it() {
 }
 
 #[test]
-fn a_second_run_and_a_file_in_the_way_are_refused_untouched() {
+fn who_holds_the_lake_keeps_others_out_and_a_file_in_the_way_is_refused_untouched() {
     let folder = Folder::new("refusals");
-    let create = |path: &Path| Lake::create(path, &Semantics::default(), Layers::default());
-    let lake = folder.0.join("deep/lake");
-    create(&lake).unwrap();
+    let open = |path: &Path| Lake::open(path, &Semantics::default(), Layers::default());
+    let path = folder.0.join("deep/lake");
+    let lake = open(&path).unwrap();
+    drop(LakeWriter::start(&lake, "the first").unwrap());
     let before = files(&folder.0);
-    assert!(matches!(create(&lake), Err(CreateError::Occupied { found, .. }) if found == "_tillrace"));
+    assert!(matches!(open(&path), Err(CreateError::Locked { owner, .. }) if owner == "the first"));
+    let new = Lake::create(&path, &Semantics::default(), Layers::default());
+    assert!(matches!(new, Err(CreateError::Exists { .. })));
+    drop(lake);
+    drop(open(&path).unwrap());
     let file = folder.0.join("file");
     fs::write(&file, "mine").unwrap();
     for path in [file.clone(), file.join("lake")] {
-        assert!(matches!(create(&path), Err(CreateError::NotAFolder { .. })));
+        assert!(matches!(open(&path), Err(CreateError::NotAFolder { .. })));
     }
     fs::remove_file(&file).unwrap();
     assert_eq!(files(&folder.0), before);

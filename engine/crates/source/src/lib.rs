@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "files")]
+mod bytes;
+#[cfg(feature = "files")]
 mod identity;
 #[cfg(feature = "files")]
 mod inputs;
@@ -25,6 +27,8 @@ mod stoppable;
 #[cfg(feature = "files")]
 mod stream;
 
+#[cfg(feature = "files")]
+pub use bytes::ByteStream;
 #[cfg(feature = "files")]
 pub use inputs::{Compression, Input, InputError, InputKind, resolve};
 pub use lines::{LINE_BYTES_MAX, LineLimits, LineReader, READ_BYTES_DEFAULT, SlabRef};

@@ -13,6 +13,7 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
+use std::time::Duration;
 
 use memchr::{memchr, memrchr};
 
@@ -23,6 +24,9 @@ pub use engine_model::LINE_BYTES_MAX;
 pub const READ_BYTES_DEFAULT: usize = 256 * 1024;
 
 const ALIGNMENT: usize = 64;
+
+/// How often a reader that has nothing yet is asked again within a line that is too long.
+const OVERSIZED_WAIT: Duration = Duration::from_millis(2);
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -140,6 +144,17 @@ impl<R: Read> LineReader<R> {
         Ok(if self.advance()? { Some(self.slab()) } else { None })
     }
 
+    /// The slab that was yielded last, as long as it was not given back.
+    #[must_use]
+    pub fn last_slab(&self) -> SlabRef<'_> {
+        self.slab()
+    }
+
+    /// What it reads from.
+    pub fn get_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
     /// Takes back the last `bytes` bytes of the slab yielded last: the next slab will be those.
     ///
     /// For a consumer that stops within a slab, to go on later.
@@ -254,7 +269,7 @@ impl<R: Read> LineReader<R> {
             self.start = self.read_start;
             self.scanned = self.read_start;
             self.filled = self.read_start;
-            self.fill()?;
+            self.fill_patiently()?;
             if self.filled == self.read_start {
                 break false;
             }
@@ -280,6 +295,16 @@ impl<R: Read> LineReader<R> {
         Ok(true)
     }
 
+    /// The same, in the middle of a line that is not kept, where the caller cannot come again: waits for a reader that has nothing yet.
+    fn fill_patiently(&mut self) -> io::Result<()> {
+        loop {
+            match self.fill() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(OVERSIZED_WAIT),
+                filled => return filled,
+            }
+        }
+    }
+
     /// Reads once to behind `filled`, or sets the phase.
     fn fill(&mut self) -> io::Result<()> {
         let room = &mut self.buffer[self.filled..self.read_end];
@@ -292,6 +317,8 @@ impl<R: Read> LineReader<R> {
                     self.position += to_u64(count);
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                // Nothing has changed: the caller may come again.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(error),
                 Err(error) => {
                     self.phase = Phase::Failed;
                     return Err(error);

@@ -23,6 +23,27 @@ impl<R> Stoppable<R> {
 }
 
 #[cfg(unix)]
+impl<R: std::os::fd::AsFd> Stoppable<R> {
+    /// Whether a read would not wait.
+    pub(crate) fn is_readable_now(&mut self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut polled = [PollFd::new(&self.reader, PollFlags::IN)];
+        // A hang-up without bytes is left to the next read.
+        poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().contains(PollFlags::IN)
+    }
+}
+
+#[cfg(not(unix))]
+impl<R> Stoppable<R> {
+    /// Nobody can know.
+    pub(crate) fn is_readable_now(&mut self) -> bool {
+        false
+    }
+}
+
+#[cfg(unix)]
 impl<R: Read + std::os::fd::AsFd> Read for Stoppable<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};

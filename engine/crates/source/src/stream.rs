@@ -80,6 +80,17 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Whether a read would not wait, as far as that can be known: never where bytes are decompressed.
+    pub(crate) fn is_readable_now(&mut self) -> bool {
+        match self {
+            Stream::Stdin(stdin) => stdin.is_readable_now(),
+            Stream::Plain(file) => file.is_readable_now(),
+            Stream::Gzip(_) | Stream::Zstd(_) => false,
+        }
+    }
+}
+
 impl Read for Stream {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {

@@ -111,6 +111,18 @@ impl Dedup {
         None
     }
 
+    /// Remembers that `id` was accepted into `window`, before a restart.
+    pub(crate) fn restore(&mut self, id: &Text, arena: &[u8], tag: Tag, window: WindowId) {
+        let home = self.home_of(window);
+        let Generation { origin, windows, .. } = &mut self.generations[home];
+        let offset = Offset::between(*origin, window).expect("a generation reaches its windows");
+        let (known, is_new) = windows.entry_with_tag(id, arena, tag, || offset);
+        // Partitions are restored one after another, so windows of an identifier come in any order.
+        if !is_new && known.from(*origin) < window {
+            *known = offset;
+        }
+    }
+
     /// The latest window that ends after `bound` and that `id` was accepted into, if there is one outside the
     /// generation at `home`.
     fn look_beside(&self, home: usize, id: &Text, arena: &[u8], tag: Tag, bound: EventTime) -> Option<WindowId> {

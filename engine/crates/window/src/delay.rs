@@ -16,6 +16,8 @@ pub struct DelayHistogram {
 
 const EXACT: u64 = 1_000;
 const PER_DECADE: u64 = 900;
+/// More than any delay can reach.
+const BUCKETS: usize = 1_000 + 17 * 900;
 
 impl DelayHistogram {
     /// Counts one delay.
@@ -43,6 +45,28 @@ impl DelayHistogram {
         }
         self.count += other.count;
         self.max = self.max.max(other.max);
+    }
+
+    /// The buckets that were used, with their counts, to be written down.
+    pub fn buckets(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.counts.iter().copied().enumerate().filter(|(_, count)| *count > 0)
+    }
+
+    /// The histogram of these buckets and this greatest delay; `None` where there is none.
+    #[must_use]
+    pub fn from_buckets(buckets: &[(usize, u64)], max: Micros) -> Option<DelayHistogram> {
+        let mut histogram = DelayHistogram { max, ..DelayHistogram::default() };
+        for &(bucket, count) in buckets {
+            if bucket >= BUCKETS {
+                return None;
+            }
+            if bucket >= histogram.counts.len() {
+                histogram.counts.resize(bucket + 1, 0);
+            }
+            histogram.counts[bucket] += count;
+            histogram.count += count;
+        }
+        (max >= Micros::ZERO).then_some(histogram)
     }
 
     /// How many delays were counted.
@@ -140,6 +164,19 @@ mod tests {
 
     fn delays() -> impl Strategy<Value = i64> {
         prop_oneof![0i64..2_000, 99_000i64..102_000, 0i64..4_000_000_000_000_000]
+    }
+
+    #[test]
+    fn a_histogram_comes_back_from_its_buckets() {
+        let mut histogram = DelayHistogram::default();
+        for delay in [0, 7, 7, 1_234, 98_765_432_100] {
+            histogram.record(Micros::new(delay));
+        }
+        let buckets: Vec<_> = histogram.buckets().collect();
+        assert_eq!(buckets.len(), 4);
+        assert_eq!(DelayHistogram::from_buckets(&buckets, histogram.max().unwrap()), Some(histogram));
+        assert_eq!(DelayHistogram::from_buckets(&[(BUCKETS, 1)], Micros::ZERO), None);
+        assert_eq!(DelayHistogram::from_buckets(&[(0, 1)], Micros::new(-1)), None);
     }
 
     #[test]

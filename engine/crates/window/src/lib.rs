@@ -27,6 +27,7 @@ mod progress;
 mod quality;
 mod sessions;
 mod shard;
+mod state;
 mod text_map;
 mod totals;
 
@@ -40,5 +41,6 @@ pub use partial::WindowPartial;
 pub use progress::{Arrival, Progress};
 pub use quality::{Ledger, QualityPartial};
 pub use shard::{OpenWindow, Shard, ShardClose};
+pub use state::InvalidState;
 pub use text_map::TextMap;
 pub use totals::{MoneySum, Sums};

@@ -8,6 +8,7 @@ use engine_model::{Cell, EventTime, Grain, Rows, Semantics, Text, TextArena, Wat
 use crate::dimension::{Dimension, Version};
 use crate::partial::WindowPartial;
 use crate::quality::QualityPartial;
+use crate::state::{Decoder, Encoder, InvalidState, State};
 use crate::totals::{Sums, Totals, as_str, sorted};
 
 /// Rows for each table of [`gold::tables`], by the table's place there.
@@ -36,7 +37,13 @@ pub struct Merger {
     closed: Watermark,
     window_count: u64,
     saturated: bool,
+    /// What has happened since it was last taken, for a restart; `None` where nobody asks.
+    journal: Option<Vec<u8>>,
 }
+
+/// What an entry of the journal begins with.
+const WINDOW_CLOSED: u8 = 1;
+const ROLLUP_CLOSED: u8 = 2;
 
 impl Merger {
     /// Nothing merged yet.
@@ -52,8 +59,96 @@ impl Merger {
             closed: Watermark::NONE,
             window_count: 0,
             saturated: false,
+            journal: None,
             semantics: semantics.clone(),
         }
+    }
+
+    /// From now on keeps a journal of what closed windows change, until it is taken.
+    pub fn keep_journal(&mut self) {
+        self.journal.get_or_insert_default();
+    }
+
+    /// Takes the increment since the last call; nothing unless [`Merger::keep_journal`] was called.
+    #[must_use]
+    pub fn take_journal(&mut self) -> Vec<u8> {
+        self.journal.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// All that spans windows, as bytes for [`Merger::restore`]. Costs a copy of the open rollups' sets.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut out = Encoder(&mut bytes);
+        self.catalogue.encode(&mut out);
+        self.customers.encode(&mut out);
+        for open in &self.rollups {
+            out.number(u64::from(open.is_some()));
+            if let Some(OpenRollup { window, totals }) = open {
+                window.encode(&mut out);
+                totals.encode(&mut out);
+            }
+        }
+        bytes
+    }
+
+    /// Takes a snapshot in, of a merger with the same semantics. This one must be new.
+    ///
+    /// # Errors
+    /// Where the bytes are no snapshot. The merger is then of no use any more.
+    pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), InvalidState> {
+        let mut from = Decoder::new(snapshot);
+        self.catalogue = Dimension::decode(&mut from)?;
+        self.customers = Dimension::decode(&mut from)?;
+        for open in &mut self.rollups {
+            *open = match from.number()? {
+                0 => None,
+                1 => Some(OpenRollup { window: WindowId::decode(&mut from)?, totals: Totals::decode(&mut from)? }),
+                _ => return Err(from.invalid()),
+            };
+        }
+        if from.is_at_end() { Ok(()) } else { Err(from.invalid()) }
+    }
+
+    /// Takes an increment in, behind the snapshot and the increments before it.
+    ///
+    /// # Errors
+    /// Where the bytes are no increment that goes on from there. The merger is then of no use any more.
+    pub fn apply(&mut self, increment: &[u8]) -> Result<(), InvalidState> {
+        let mut from = Decoder::new(increment);
+        while !from.is_at_end() {
+            match from.byte()? {
+                WINDOW_CLOSED => {
+                    let window = WindowId::decode(&mut from)?;
+                    self.catalogue.merge(&Dimension::decode(&mut from)?);
+                    self.customers.merge(&Dimension::decode(&mut from)?);
+                    let totals = Totals::decode(&mut from)?;
+                    let start = self.semantics.base().start(window);
+                    let holds = |(open, grain): (&Option<OpenRollup>, &Grain)| {
+                        open.as_ref().is_none_or(|open| open.window == grain.containing(start))
+                    };
+                    if !self.rollups.iter().zip(self.semantics.rollups()).all(holds) {
+                        return Err(from.invalid());
+                    }
+                    self.feed_rollups(window, &totals, |_| {});
+                }
+                ROLLUP_CLOSED => {
+                    let index = usize::try_from(from.number()?).unwrap_or(usize::MAX);
+                    let open = self.rollups.get_mut(index).and_then(Option::take);
+                    let OpenRollup { window, mut totals } = open.ok_or(from.invalid())?;
+                    self.hand_over(index, window, &mut totals);
+                }
+                _ => return Err(from.invalid()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on where an earlier merger stood: what ends at `emitted` or before is closed, and so many windows were.
+    pub fn resume(&mut self, emitted: Watermark, window_count: u64, saturated: bool) {
+        self.closed = emitted;
+        self.window_count = window_count;
+        self.saturated = saturated;
     }
 
     /// The tables the rows belong to.
@@ -129,12 +224,37 @@ impl Merger {
         }
         if let Some(partial) = self.windows.remove(&window) {
             self.window_count += 1;
+            if let Some(journal) = &mut self.journal {
+                journal.push(WINDOW_CLOSED);
+                let mut out = Encoder(journal);
+                window.encode(&mut out);
+                partial.encode_dimensions(&mut out);
+            }
             let mut totals = partial.resolve(&mut self.catalogue, &mut self.customers);
             self.saturated |= totals.is_saturated();
             self.append_totals(0, window, &mut totals, rows);
+            if let Some(journal) = &mut self.journal {
+                // Where nothing rolls up, nobody asks for the window again.
+                let totals = if self.rollups.is_empty() { &Totals::default() } else { &totals };
+                // Behind the counting, which has removed copies.
+                totals.encode(&mut Encoder(journal));
+            }
             self.roll_up(window, &totals, rows);
         }
         Some(Closed { grain: 0, window })
+    }
+
+    /// Whether all that is left to close is the quality of `window`, in which no event was accepted.
+    #[must_use]
+    pub fn has_only_quality_of(&self, window: WindowId) -> bool {
+        self.windows.is_empty()
+            && self.rollups.iter().all(Option::is_none)
+            && self.quality.keys().eq(std::iter::once(&window))
+    }
+
+    /// The quality that is known of windows not closed yet, ascending.
+    pub fn open_quality(&self) -> impl Iterator<Item = &QualityPartial> {
+        self.quality.values()
     }
 
     /// Closes one rollup that `watermark` has passed, the one that ended first, of equal ones the shortest.
@@ -148,13 +268,23 @@ impl Merger {
         let OpenRollup { window, mut totals } = self.rollups[index].take()?;
         self.saturated |= totals.is_saturated();
         self.append_totals(index + 1, window, &mut totals, rows);
-        let (start, longer) = (grains[index + 1].start(window), index + 1);
-        if longer < self.rollups.len() && is_fed_by_shorter(self.semantics.rollups(), longer) {
-            let open = open_rollup(&mut self.rollups[longer], self.semantics.rollups()[longer], start);
-            open.totals.sessions.take(std::mem::take(&mut totals.sessions));
-            open.totals.merge_all_but_customers(&totals);
+        if let Some(journal) = &mut self.journal {
+            journal.push(ROLLUP_CLOSED);
+            Encoder(journal).number(index as u64);
         }
+        self.hand_over(index, window, &mut totals);
         Some(Closed { grain: index + 1, window })
+    }
+
+    /// Adds a closed rollup to the next longer one, where that takes its figures from it.
+    fn hand_over(&mut self, index: usize, window: WindowId, totals: &mut Totals) {
+        let rollups = self.semantics.rollups();
+        let (start, longer) = (rollups[index].start(window), index + 1);
+        if longer < rollups.len() && is_fed_by_shorter(rollups, longer) {
+            let open = open_rollup(&mut self.rollups[longer], rollups[longer], start);
+            open.totals.sessions.take(std::mem::take(&mut totals.sessions));
+            open.totals.merge_all_but_customers(totals);
+        }
     }
 
     /// Adds a resolved base window to the open rollups, and new customers of the day to `customer_activity`.
@@ -167,17 +297,7 @@ impl Merger {
         let leading = leading(base, window);
         let activity = self.table(&gold::CUSTOMER_ACTIVITY, 0);
         let mut new_today = Vec::new();
-        for (index, grain) in self.semantics.rollups().iter().enumerate() {
-            let open = open_rollup(&mut self.rollups[index], *grain, base.start(window));
-            if !is_fed_by_shorter(self.semantics.rollups(), index) {
-                open.totals.merge_all_but_customers(totals);
-            }
-            open.totals.customers.absorb(&totals.customers, |customer| {
-                if grain.is_daily() {
-                    new_today.push((customer, &()));
-                }
-            });
-        }
+        self.feed_rollups(window, totals, |customer| new_today.push((customer, &())));
         if base.is_daily() {
             new_today.extend(totals.customers.iter());
         }
@@ -193,6 +313,22 @@ impl Merger {
                     Cell::Text(as_str(customer.bytes(arena, &mut [0; 36]))),
                 ]);
             }
+        }
+    }
+
+    /// Adds a resolved base window to the open rollups; tells which customers are new in the rollup of a day.
+    fn feed_rollups(&mut self, window: WindowId, totals: &Totals, mut on_new_today: impl FnMut(Text)) {
+        let start = self.semantics.base().start(window);
+        for (index, grain) in self.semantics.rollups().iter().enumerate() {
+            let open = open_rollup(&mut self.rollups[index], *grain, start);
+            if !is_fed_by_shorter(self.semantics.rollups(), index) {
+                open.totals.merge_all_but_customers(totals);
+            }
+            open.totals.customers.absorb(&totals.customers, |customer| {
+                if grain.is_daily() {
+                    on_new_today(customer);
+                }
+            });
         }
     }
 

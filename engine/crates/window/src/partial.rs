@@ -10,6 +10,7 @@ use engine_model::{Batch, Event, EventKind, Item, Text, TextArena, WindowId};
 use crate::dimension::{Dimension, Version};
 use crate::distinct::DistinctSets;
 use crate::sessions::StageMask;
+use crate::state::{Encoder, State};
 use crate::text_map::{Tag, TextTable, with_margin};
 use crate::totals::{ProductSums, Sold, Sums, Totals, payment_key};
 
@@ -327,6 +328,12 @@ impl WindowPartial {
             };
             self.unresolved.push_order(&ours(categories, &category_places), &ours(products, &product_places));
         }
+    }
+
+    /// Writes down what the window says of products and customers.
+    pub(crate) fn encode_dimensions(&self, out: &mut Encoder<'_>) {
+        self.products.encode(out);
+        self.customers.encode(out);
     }
 
     /// Takes the window's products and customers into the catalogue, then gives every item its category.

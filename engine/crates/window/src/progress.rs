@@ -8,10 +8,10 @@ use crate::quality::{Ledger, QualityPartial};
 /// What a batch's judgement depends on besides its partition.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// Windows that this watermark has passed are emitted: records for them are late.
+    /// Windows that this watermark has passed are emitted: records for them are late, and they are not observed any more.
     pub emitted: Watermark,
-    /// Live sources only, the clock when the batch was received: `max_p` counts a record with at most this, and
-    /// nothing older than `emitted` is observed any more. Files and stdin have no moments of arrival.
+    /// Live sources only, the clock when the batch was received: `max_p` counts a record with at most this. Files and
+    /// stdin have no moments of arrival.
     pub received: Option<EventTime>,
 }
 
@@ -52,6 +52,41 @@ impl Progress {
         }
     }
 
+    /// A partition that goes on where an earlier run stood: at `max_p`, [`EventTime::MIN`] where it had read nothing
+    /// valid yet, and then with what it had `rejected`. What it had observed before is known elsewhere. Windows that `emitted`
+    /// has passed are not observed again.
+    #[must_use]
+    pub fn resumed(
+        partition: PartitionId,
+        semantics: &Semantics,
+        max: EventTime,
+        rejected: Ledger,
+        emitted: Watermark,
+    ) -> Progress {
+        let mut progress = Progress::new(partition, semantics);
+        progress.max = max;
+        if max == EventTime::MIN {
+            progress.current.ledger = rejected;
+        } else {
+            let window = progress.base.containing(max.max(emitted.get()));
+            progress.current = QualityPartial::new(window);
+            progress.current_end = progress.base.end(window);
+        }
+        progress
+    }
+
+    /// `max_p`; [`EventTime::MIN`] before the first valid record.
+    #[must_use]
+    pub fn max(&self) -> EventTime {
+        self.max
+    }
+
+    /// What is known of the window being observed; `None` before the first valid record.
+    #[must_use]
+    pub fn observed(&self) -> Option<&QualityPartial> {
+        (self.current_end != EventTime::MIN).then_some(&self.current)
+    }
+
     /// The partition.
     #[must_use]
     pub fn partition(&self) -> PartitionId {
@@ -82,7 +117,7 @@ impl Progress {
         assert_eq!(batch.header.partition, self.partition, "batch of another partition");
         batch.header.max_before = self.max;
         let time_max = arrival.received.unwrap_or(EventTime::MAX);
-        let observed_min = if arrival.received.is_some() { arrival.emitted.get() } else { EventTime::MIN };
+        let observed_min = arrival.emitted.get();
         if self.max != EventTime::MIN {
             self.observe(self.max.max(observed_min), observed);
         }

@@ -68,6 +68,25 @@ impl Sessions {
         part.entries.push(Entry::new(kept, stages));
     }
 
+    /// The same, off the event path.
+    pub(crate) fn add_stages(&mut self, session: &Text, arena: &[u8], stages: StageMask) {
+        self.add(session, arena, Tag::of(session), stages);
+    }
+
+    /// Number of entries, copies included.
+    pub(crate) fn entry_count(&self) -> usize {
+        self.parts.iter().map(|part| part.entries.len()).sum()
+    }
+
+    /// All entries, copies included: the text, the arena it lives in, and the stages.
+    pub(crate) fn for_each(&self, mut see: impl FnMut(Text, &[u8], StageMask)) {
+        for part in &self.parts {
+            for entry in &part.entries {
+                see(entry.text(), &part.arena, entry.value);
+            }
+        }
+    }
+
     /// Adds all sessions of `other`.
     pub(crate) fn append(&mut self, other: &Sessions) {
         if other.parts.is_empty() {

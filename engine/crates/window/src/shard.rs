@@ -161,12 +161,39 @@ impl Shard {
             return Outcome::Duplicate(former);
         }
         run.accepted += 1;
+        self.add(window, batch, event, tags);
+        Outcome::Accepted(window)
+    }
+
+    /// Adds an accepted event to its window.
+    #[inline]
+    fn add(&mut self, window: WindowId, batch: &Batch, event: &Event, tags: &EventTags) {
         let index = match position(&self.windows, window, WindowPartial::window) {
             Ok(index) => index,
             Err(index) => self.open(window, index),
         };
         self.windows[index].add(event, tags, batch, &mut self.scratch);
-        Outcome::Accepted(window)
+    }
+
+    /// Takes events in again that an earlier run has accepted, all of them, into windows that are open. Judges nothing and counts
+    /// no quality: what was said of them before stands.
+    ///
+    /// # Panics
+    /// Where one belongs to a window that is closed.
+    pub fn restore_batch(&mut self, batch: &Batch) {
+        for event in &batch.events {
+            let (window, end) = self.cursor.seek(event.time);
+            assert!(!self.emitted.passes(end), "an event of a window that is emitted was to be restored");
+            let tags = EventTags::of(event);
+            self.dedup.restore(&event.event_id(), &batch.arena, tags.event_id, window);
+            self.add(window, batch, event, &tags);
+        }
+    }
+
+    /// The judgements made here on records observed in windows that are not closed, ascending.
+    #[must_use]
+    pub fn open_quality(&self) -> &[QualityPartial] {
+        &self.quality
     }
 
     /// Opens `window` at its place among the open ones.

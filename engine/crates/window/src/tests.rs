@@ -401,6 +401,11 @@ fn sketches() -> impl Strategy<Value = Vec<Sketch>> {
 
 /// The partial of one window of all sketches whose index `keep` takes. Identifiers of 40 bytes, so arenas are in use.
 fn partial(sketches: &[Sketch], keep: impl Fn(usize) -> bool) -> WindowPartial {
+    partial_of(WindowId(0), sketches, keep)
+}
+
+/// The same in another window, which is a minute.
+fn partial_of(window: WindowId, sketches: &[Sketch], keep: impl Fn(usize) -> bool) -> WindowPartial {
     let mut batch = Batch::default();
     let long = |batch: &mut Batch, name: String| Text::new(format!("{name:-<40}").as_bytes(), &mut batch.arena);
     for (index, sketch) in sketches.iter().enumerate().filter(|(index, _)| keep(*index)) {
@@ -409,7 +414,7 @@ fn partial(sketches: &[Sketch], keep: impl Fn(usize) -> bool) -> WindowPartial {
         let kinds =
             [EventKind::View, EventKind::Order, EventKind::PaymentFailed, EventKind::Product, EventKind::Customer];
         let kind = kinds[usize::from(sketch.kind)];
-        let mut event = Event::new(kind, at(sketch.second), event_id);
+        let mut event = Event::new(kind, at(60 * window.0 + sketch.second), event_id);
         event.set_session(long(&mut batch, format!("s{key}")));
         event.set_customer(long(&mut batch, format!("c{key}")));
         event.set_subject(long(&mut batch, format!("p{}", key % 3)));
@@ -440,7 +445,7 @@ fn partial(sketches: &[Sketch], keep: impl Fn(usize) -> bool) -> WindowPartial {
     for event in &batch.events {
         assert!(matches!(shard.ingest(&batch, event), Outcome::Accepted(_)));
     }
-    shard.close(Watermark::END).windows.pop().unwrap_or_else(|| WindowPartial::new(WindowId(0)))
+    shard.close(Watermark::END).windows.pop().unwrap_or_else(|| WindowPartial::new(window))
 }
 
 /// All Gold rows of a partial that closes alone: two partials are the same value if these are equal.
@@ -528,4 +533,126 @@ fn open_rollups_count_every_closed_base_window_whoever_feeds_them() {
         (vec!["1".to_owned(), "1".to_owned()], vec!["1".to_owned(), "1".to_owned()], vec!["1".to_owned()],)
     );
     assert!(pipeline.merger.open_rollups().is_empty());
+}
+
+/// Minutes of several hours and days.
+const MINUTES: [i64; 8] = [0, 30, 59, 60, 61, 1_439, 1_440, 1_500];
+
+/// Closes the windows of `sketches` that lie at those places of [`MINUTES`], and at the end of all what is still open.
+fn close_minutes(merger: &mut Merger, sketches: &[Sketch], places: std::ops::Range<usize>) -> Vec<Rows> {
+    let mut rows = merger.empty_rows();
+    let is_end = places.end == MINUTES.len();
+    for (place, minute) in MINUTES.into_iter().enumerate().take(places.end).skip(places.start) {
+        merger.add_window(partial_of(WindowId(minute), sketches, |index| index % MINUTES.len() == place));
+        while merger.close_next(Watermark::at(at(60 * (minute + 1))), &mut rows).is_some() {}
+    }
+    while is_end && merger.close_next(Watermark::END, &mut rows).is_some() {}
+    rows
+}
+
+proptest! {
+    #[test]
+    fn a_snapshot_and_the_increments_behind_it_give_the_merge_back(
+        sketches in sketches(),
+        snapshot_at in 0..=MINUTES.len(),
+        restart_at in 0..=MINUTES.len(),
+        has_rollups in any::<bool>(),
+    ) {
+        let (snapshot_at, restart_at) = (snapshot_at.min(restart_at), restart_at.max(snapshot_at));
+        let rollups = if has_rollups { &[WindowLength::HOUR, WindowLength::DAY][..] } else { &[] };
+        let semantics =
+            Semantics::new(WindowLength::MINUTE, rollups, Micros::ZERO, Currency::USD, UtcOffset::ZERO).unwrap();
+        let mut merger = Merger::new(&semantics);
+        merger.keep_journal();
+        close_minutes(&mut merger, &sketches, 0..snapshot_at);
+        let snapshot = merger.snapshot();
+        let _ = merger.take_journal();
+        let mut increments = Vec::new();
+        for place in snapshot_at..restart_at {
+            close_minutes(&mut merger, &sketches, place..place + 1);
+            increments.push(merger.take_journal());
+        }
+        let mut restored = Merger::new(&semantics);
+        restored.restore(&snapshot).unwrap();
+        for increment in &increments {
+            restored.apply(increment).unwrap();
+        }
+        let emitted = restart_at.checked_sub(1).map_or(Watermark::NONE, |last| Watermark::at(at(60 * (MINUTES[last] + 1))));
+        restored.resume(emitted, merger.window_count(), merger.is_saturated());
+        let show_all = |rows: &[Rows]| rows.iter().map(show).collect::<Vec<_>>();
+        let expected = close_minutes(&mut merger, &sketches, restart_at..MINUTES.len());
+        let got = close_minutes(&mut restored, &sketches, restart_at..MINUTES.len());
+        prop_assert_eq!(show_all(&got), show_all(&expected));
+        prop_assert_eq!(show(&restored.dim_product()), show(&merger.dim_product()));
+        prop_assert_eq!(show(&restored.dim_customer()), show(&merger.dim_customer()));
+        prop_assert_eq!(restored.window_count(), merger.window_count());
+        // A part of it is none.
+        let torn = &snapshot[..snapshot.len() - 1];
+        prop_assert!(Merger::new(&semantics).restore(torn).is_err());
+    }
+}
+
+#[test]
+fn an_increment_of_another_place_is_refused() {
+    let semantics = Semantics::default();
+    let mut merger = Merger::new(&semantics);
+    merger.keep_journal();
+    let mut batch = Batch::default();
+    view(&mut batch, "e", 0, "s", "c", "p");
+    let mut shard = Shard::new(&semantics);
+    shard.ingest(&batch, &batch.events[0]);
+    merger.add_window(shard.close(Watermark::END).windows.remove(0));
+    let mut rows = merger.empty_rows();
+    while merger.close_next(Watermark::at(at(3_600)), &mut rows).is_some() {}
+    let increment = merger.take_journal();
+    let mut other = Merger::new(&semantics);
+    // The hour that it closes is not open twice.
+    other.apply(&increment).unwrap();
+    let rollup_closed = increment[increment.len() - 2..].to_vec();
+    assert!(other.apply(&rollup_closed).is_err());
+    assert!(other.apply(b"no increment").is_err());
+}
+
+#[test]
+fn restored_events_are_accepted_unasked_and_known_as_duplicates() {
+    let semantics = Semantics::default();
+    let mut batch = Batch::default();
+    view(&mut batch, "twice", 0, "s1", "c1", "p");
+    view(&mut batch, "once", 70, "s2", "c2", "p");
+    // Accepted again once its partition had passed its first window; both are restored.
+    view(&mut batch, "twice", 75, "s3", "c3", "p");
+    let mut shard = Shard::new(&semantics);
+    shard.restore_batch(&batch);
+    assert_eq!(shard.open_windows().map(|open| open.sums.events).collect::<Vec<_>>(), [1, 2]);
+    assert!(shard.open_quality().is_empty(), "nothing is counted");
+    let mut copies = Batch::default();
+    view(&mut copies, "once", 10, "s", "c", "p");
+    view(&mut copies, "twice", 80, "s", "c", "p");
+    let outcomes: Vec<Outcome> = copies.events.iter().map(|event| shard.ingest(&copies, event)).collect();
+    assert_eq!(outcomes, [Outcome::Duplicate(WindowId(1)), Outcome::Duplicate(WindowId(1))]);
+    let ledger = &shard.open_quality()[0].ledger;
+    assert_eq!((ledger.accepted, ledger.duplicates), (0, 2));
+}
+
+#[test]
+fn a_resumed_partition_stands_where_it_stood_and_observes_nothing_that_is_emitted() {
+    let semantics = Semantics::default();
+    let rejected = crate::Ledger { records: 1, ..crate::Ledger::default() };
+    let fresh = Progress::resumed(PartitionId(0), &semantics, EventTime::MIN, rejected.clone(), Watermark::at(at(600)));
+    assert_eq!((fresh.watermark(), fresh.observed(), fresh.pending()), (Watermark::NONE, None, &rejected));
+    let mut progress = Progress::resumed(PartitionId(0), &semantics, at(130), rejected, Watermark::at(at(600)));
+    assert_eq!((progress.max(), progress.watermark()), (at(130), Watermark::at(at(120))));
+    let mut batch = Batch::default();
+    view(&mut batch, "late", 590, "s", "c", "p");
+    view(&mut batch, "in time", 600, "s", "c", "p");
+    let arrival = Arrival { emitted: Watermark::at(at(600)), received: None };
+    let mut observed = Vec::new();
+    progress.judge(&mut batch, arrival, &mut observed);
+    assert_eq!(
+        batch.events.iter().map(|event| event.judgement).collect::<Vec<_>>(),
+        [Judgement::Late, Judgement::InTime]
+    );
+    let current = progress.observed().unwrap();
+    assert_eq!((current.window, current.ledger.records, current.ledger.late), (WindowId(10), 2, 1));
+    assert!(observed.is_empty());
 }

@@ -34,6 +34,16 @@ impl MoneySum {
         Cents::new(self.0.min(Cents::MAX.get()))
     }
 
+    /// The number kept, to be written down.
+    pub(crate) fn raw(self) -> i64 {
+        self.0
+    }
+
+    /// The sum that keeps this number; `None` where none does.
+    pub(crate) fn from_raw(raw: i64) -> Option<MoneySum> {
+        (0..=MoneySum::STOPPED).contains(&raw).then_some(MoneySum(raw))
+    }
+
     /// Whether the true sum is greater than [`Cents::MAX`].
     #[must_use]
     pub fn is_stopped(self) -> bool {

@@ -9,7 +9,7 @@ use super::*;
 use crate::memory::{Fault, MemoryStore};
 
 fn create(store: &Arc<MemoryStore>, path: &str) -> Result<Lake, CreateError> {
-    Lake::create_in(store.clone(), path.into(), &Semantics::default(), Layers::default())
+    Lake::open_in(store.clone(), path.into(), &Semantics::default(), Layers::default())
 }
 
 fn store() -> Arc<MemoryStore> {
@@ -26,7 +26,7 @@ fn a_new_lake_holds_the_description_of_its_run_and_nothing_else() {
     let entries = store.entries();
     let made: Vec<_> = entries.keys().filter_map(|path| path.to_str()?.strip_prefix("/data/new")).collect();
     assert_eq!(made, ["", "/lake", "/lake/_tillrace", "/lake/_tillrace/run.json", "/lake/_tillrace/tmp"]);
-    let expected = "{\n  \"format\": 1,\n  \"window\": \"1m\",\n  \"rollups\": [\"1h\", \"1d\"],\n  \
+    let expected = "{\n  \"format\": 2,\n  \"window\": \"1m\",\n  \"rollups\": [\"1h\", \"1d\"],\n  \
                     \"lateness_us\": 10000000,\n  \"currency\": \"USD\",\n  \"utc_offset\": \"+00:00\",\n  \
                     \"layers\": [\"quarantine\", \"gold\"]\n}\n";
     assert_eq!(entries[Path::new("/data/new/lake/_tillrace/run.json")].as_deref(), Some(expected.as_bytes()));
@@ -52,9 +52,8 @@ fn a_folder_with_other_things_and_empty_layers_becomes_a_lake() {
 }
 
 #[test]
-fn any_sign_of_a_run_is_refused_untouched() {
+fn tables_that_nobody_has_described_are_refused_untouched() {
     let signs = [
-        ("_tillrace/run.json", "_tillrace"),
         ("gold/kpis_1m/schema.parquet", "gold/kpis_1m"),
         ("bronze/x", "bronze/x"),
         ("silver/x", "silver/x"),
@@ -66,11 +65,50 @@ fn any_sign_of_a_run_is_refused_untouched() {
         store.put(&format!("/data/lake/{sign}"));
         let before = store.entries();
         let error = create(&store, "/data/lake").unwrap_err();
-        assert!(matches!(&error, CreateError::Occupied { .. }));
-        let expected = format!("lake /data/lake already holds {found}; expected a folder without an earlier run");
+        assert!(matches!(&error, CreateError::Occupied { .. }) && error.is_usage());
+        let expected = format!(
+            "lake /data/lake already holds {found}, but no _tillrace/run.json; expected a lake, or a folder without tables"
+        );
         assert_eq!(error.to_string(), expected);
         assert_eq!(store.entries(), before);
     }
+}
+
+#[test]
+fn what_is_wrong_with_a_lake_is_said_with_what_to_do() {
+    let path = || PathBuf::from("/data/lake");
+    let exists = CreateError::Exists { path: path() };
+    assert_eq!(exists.to_string(), "lake /data/lake already holds an earlier run; expected a folder without one");
+    let format = CreateError::Format { path: path(), found: 7 };
+    assert_eq!(format.to_string(), "lake /data/lake has format 7; this version goes on with format 2 only");
+    let damaged = CreateError::Damaged { path: path(), what: "it is torn".to_owned() };
+    let expected = "/data/lake is damaged: it is torn; nothing was changed. Put the file back from a copy, or run into another \
+                    folder";
+    assert_eq!(damaged.to_string(), expected);
+    let locked = CreateError::Locked { path: path(), owner: "process 7".to_owned() };
+    let expected = "lake /data/lake is being written by process 7; wait for it or end it. The lock, _tillrace/lock, goes with \
+                    its process: should none be left, on this or another machine, remove that file";
+    assert_eq!(locked.to_string(), expected);
+    assert!(exists.is_usage() && format.is_usage() && !damaged.is_usage() && !locked.is_usage());
+}
+
+#[test]
+fn a_lake_is_opened_again_by_whoever_asks_for_the_same() {
+    let store = store();
+    create(&store, "/data/lake").unwrap();
+    let before = store.entries();
+    let lake = create(&store, "/data/lake").unwrap();
+    assert_eq!((lake.cut(), lake.commit_number()), (None, 0));
+    assert_eq!(store.entries(), before);
+    let second = WindowLength::new(Micros::SECOND).unwrap();
+    let other = Semantics::new(second, &[], Micros::new(1_500), Currency::USD, "+00:00".parse().unwrap()).unwrap();
+    let error = Lake::open_in(store.clone(), "/data/lake".into(), &other, "gold".parse().unwrap()).unwrap_err();
+    let expected = "lake /data/lake was made with --window 1m, --rollup 1h,1d, --lateness 10s, --layers quarantine,gold, not \
+                    --window 1s, --rollup none, --lateness 1500us, --layers gold; run with the same options, or into another \
+                    folder";
+    assert_eq!(error.to_string(), expected);
+    assert!(error.is_usage());
+    assert_eq!(store.entries(), before);
 }
 
 #[test]
@@ -78,26 +116,31 @@ fn an_empty_path_is_the_folder_the_process_runs_in() {
     let store = store();
     store.put("./gold/kpis_1m/schema.parquet");
     let error = create(&store, "").unwrap_err();
-    assert_eq!(error.to_string(), "lake . already holds gold/kpis_1m; expected a folder without an earlier run");
+    assert!(error.to_string().starts_with("lake . already holds gold/kpis_1m, but"), "{error}");
 }
 
+/// A run was killed while it made the lake.
 #[test]
-fn a_lake_is_refused_where_a_run_has_just_made_one() {
-    let store = store();
-    create(&store, "/data/lake").unwrap();
-    assert!(matches!(create(&store, "/data/lake"), Err(CreateError::Occupied { .. })));
+fn a_lake_whose_making_broke_off_is_made_whole() {
+    for there in [&["/data/lake/_tillrace/lock"][..], &["/data/lake/_tillrace/tmp/run.json"]] {
+        let store = store();
+        for path in there {
+            store.put(path);
+        }
+        create(&store, "/data/lake").unwrap();
+        assert!(store.len(Path::new("/data/lake/_tillrace/run.json")).unwrap().is_some());
+    }
 }
 
 /// Between looking and making, another process makes its mark.
 #[test]
-fn the_mark_of_a_faster_process_is_kept() {
+fn the_description_of_a_faster_process_is_kept() {
     let store = store();
     store.put("/data/lake/_tillrace/run.json");
     let before = store.entries();
     let mut made = Made { store: &*store, folders: Vec::new(), files: Vec::new() };
-    let error = made.lake(Path::new("/data/lake"), "mine").unwrap_err();
+    assert!(made.lake(Path::new("/data/lake"), "mine").is_ok());
     made.undo();
-    assert_eq!((error.operation, error.source.kind()), (Operation::CreateFolder, io::ErrorKind::AlreadyExists));
     assert_eq!(store.entries(), before);
 }
 

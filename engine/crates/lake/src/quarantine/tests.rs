@@ -1,4 +1,5 @@
-//! Goal: no row of the quarantine is lost or written twice, and files are few. Method: storage in memory, read back.
+//! Goal: no row of the quarantine is lost or written twice, and files are few. Method: storage in memory, read back; after a failure a
+//! new writer goes on where the last commit stands.
 
 use std::sync::Arc;
 
@@ -7,13 +8,24 @@ use engine_model::{Cell, EventTime, Semantics};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::*;
-use crate::layers::Layers;
 use crate::memory::{Fault, MemoryStore};
+use crate::writer::LakeWriter;
 
-fn writer() -> (Arc<MemoryStore>, QuarantineWriter) {
+fn lake(store: &Arc<MemoryStore>) -> Lake {
+    let layers = "quarantine".parse().unwrap();
+    Lake::open_in(store.clone(), "/lake".into(), &Semantics::default(), layers).unwrap()
+}
+
+fn writer() -> (Arc<MemoryStore>, LakeWriter) {
     let store = Arc::new(MemoryStore::default());
-    let lake = Lake::create_in(store.clone(), "/lake".into(), &Semantics::default(), Layers::default()).unwrap();
-    (store, QuarantineWriter::new(&lake))
+    let writer = LakeWriter::start(&lake(&store), "test").unwrap();
+    (store, writer)
+}
+
+/// Commits with a cut that is never the same.
+fn commit(writer: &mut LakeWriter) -> Result<(), CommitError> {
+    let cut = writer.number().to_string();
+    writer.commit(&cut, &[], Vec::new).map(drop)
 }
 
 fn duplicates(count: usize, id: &str) -> Rows {
@@ -36,45 +48,78 @@ fn files(store: &MemoryStore) -> Vec<(String, i64)> {
 }
 
 #[test]
-fn the_first_flush_shows_every_schema_even_without_rows() {
+fn the_first_commit_shows_every_schema_even_without_rows() {
     let (store, mut writer) = writer();
+    commit(&mut writer).unwrap();
     store.take_shown();
-    writer.flush().unwrap();
-    writer.flush().unwrap();
-    let expected = ["rejected", "late", "duplicates"].map(|name| format!("/lake/quarantine/{name}/schema.parquet"));
-    assert_eq!(store.take_shown(), expected.map(PathBuf::from));
+    let shown = |store: &MemoryStore| {
+        let names = store.entries().into_keys().filter(|path| path.starts_with("/lake/quarantine"));
+        names.filter(|path| path.ends_with("schema.parquet")).count()
+    };
+    assert_eq!(shown(&store), QUARANTINE.len());
+    commit(&mut writer).unwrap();
+    assert_eq!(store.take_shown(), [PathBuf::from("/lake/_tillrace/commit")], "and no later one does again");
 }
 
 #[test]
-fn files_are_numbered_and_written_when_enough_rows_wait() {
+fn the_newest_file_takes_further_rows_until_it_is_large() {
     let (store, mut writer) = writer();
-    writer.append(&duplicates(QUARANTINE_ROWS_MAX - 1, "a")).unwrap();
-    assert!(files(&store).is_empty());
-    writer.append(&duplicates(1, "a")).unwrap();
-    assert_eq!(files(&store), [("duplicates/000000.parquet".to_owned(), 100_000)]);
-    writer.append(&duplicates(4, &"x".repeat(QUARANTINE_BYTES_MAX / 4))).unwrap();
-    assert_eq!(files(&store)[1..], [("duplicates/000001.parquet".to_owned(), 4)]);
-    writer.append(&duplicates(2, "a")).unwrap();
-    writer.finish().unwrap();
-    assert_eq!(files(&store)[2..], [("duplicates/000002.parquet".to_owned(), 2)]);
+    for count in 1..=3 {
+        writer.append_rows(&duplicates(1, "a")).unwrap();
+        commit(&mut writer).unwrap();
+        assert_eq!(files(&store), [("duplicates/000000.parquet".to_owned(), count)]);
+    }
+    writer.append_rows(&duplicates(1, &"x".repeat(FILE_BYTES_MIN))).unwrap();
+    commit(&mut writer).unwrap();
+    assert_eq!(files(&store), [("duplicates/000000.parquet".to_owned(), 4)]);
+    writer.append_rows(&duplicates(2, "a")).unwrap();
+    commit(&mut writer).unwrap();
+    assert_eq!(files(&store)[1..], [("duplicates/000001.parquet".to_owned(), 2)]);
+    let mut writer = LakeWriter::start(&lake(&store), "test").unwrap();
+    writer.append_rows(&duplicates(3, "a")).unwrap();
+    commit(&mut writer).unwrap();
+    assert_eq!(files(&store)[1..], [("duplicates/000001.parquet".to_owned(), 5)], "a later writer goes on with it");
 }
 
 #[test]
-fn a_flush_that_fails_at_any_step_loses_nothing_and_shows_nothing_half() {
+fn rows_are_staged_when_enough_wait_and_shown_by_the_commit_only() {
+    let (store, mut writer) = writer();
+    writer.append_rows(&duplicates(QUARANTINE_ROWS_MAX - 1, "a")).unwrap();
+    assert!(writer.pending_bytes() > 0);
+    writer.append_rows(&duplicates(1, "a")).unwrap();
+    assert_eq!(writer.pending_bytes(), 0);
+    writer.append_rows(&duplicates(4, &"x".repeat(QUARANTINE_BYTES_MAX / 4))).unwrap();
+    assert_eq!(writer.pending_bytes(), 0);
+    assert!(files(&store).is_empty());
+    writer.append_rows(&duplicates(2, "a")).unwrap();
+    commit(&mut writer).unwrap();
+    let counts: Vec<i64> = files(&store).into_iter().map(|(_, rows)| rows).collect();
+    assert_eq!(counts, [100_000, 4, 2]);
+}
+
+#[test]
+fn a_commit_that_fails_at_any_step_loses_nothing_and_doubles_nothing() {
     for fault in [Fault::Before, Fault::After] {
         let mut steps = 0;
         loop {
             let (store, mut writer) = writer();
-            writer.append(&duplicates(3, "a")).unwrap();
+            writer.append_rows(&duplicates(3, "a")).unwrap();
             store.fail_after(steps, fault);
-            let result = writer.flush();
+            let result = commit(&mut writer);
             assert!(store.has_failed() || result.is_ok());
             assert!(files(&store).iter().all(|&(_, rows)| rows == 3));
-            if !store.has_failed() {
+            let failed = store.has_failed();
+            store.fail_after(usize::MAX, fault);
+            let lake = lake(&store);
+            let mut writer = LakeWriter::start(&lake, "test").unwrap();
+            if lake.cut().is_none() {
+                writer.append_rows(&duplicates(3, "a")).unwrap();
+            }
+            commit(&mut writer).unwrap();
+            assert_eq!(files(&store), [("duplicates/000000.parquet".to_owned(), 3)], "{fault:?} after {steps} steps");
+            if !failed {
                 break;
             }
-            writer.flush().unwrap();
-            assert_eq!(files(&store), [("duplicates/000000.parquet".to_owned(), 3)]);
             steps += 1;
         }
         assert!(steps > 8, "{steps} steps");
@@ -84,7 +129,9 @@ fn a_flush_that_fails_at_any_step_loses_nothing_and_shows_nothing_half() {
 #[test]
 #[should_panic(expected = "table kpis is not in the quarantine")]
 fn a_table_of_gold_is_a_bug() {
-    let _ = writer().1.append(&Rows::new(&engine_model::gold::KPIS));
+    let lake = lake(&Arc::new(MemoryStore::default()));
+    let kpis = Rows::new(&engine_model::gold::KPIS);
+    let _ = QuarantineWriter::new(&lake).append(&kpis, &mut Staging::new(&lake, 1));
 }
 
 #[test]
@@ -92,5 +139,5 @@ fn a_table_of_gold_is_a_bug() {
 fn a_lake_without_quarantine_has_no_writer() {
     let store = Arc::new(MemoryStore::default());
     let layers = "gold".parse().unwrap();
-    let _ = QuarantineWriter::new(&Lake::create_in(store, "/lake".into(), &Semantics::default(), layers).unwrap());
+    let _ = QuarantineWriter::new(&Lake::open_in(store, "/lake".into(), &Semantics::default(), layers).unwrap());
 }

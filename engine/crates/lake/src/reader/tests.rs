@@ -8,8 +8,8 @@ use engine_model::{Cell, Cents, WindowId};
 
 use super::*;
 use crate::memory::MemoryStore;
-use crate::store::OpenedFile;
-use crate::{GoldWriter, Lake, Layers};
+use crate::store::{OpenedFile, TryLock};
+use crate::{Lake, LakeWriter, Layers};
 
 /// Storage on which the first reads fail for want of the file, and that notes what is read.
 #[derive(Debug)]
@@ -50,6 +50,18 @@ impl Store for Losing {
     fn rename(&self, from: &Path, _: &Path) -> io::Result<()> {
         panic!("a reader moved {}", from.display())
     }
+    fn len(&self, path: &Path) -> io::Result<Option<u64>> {
+        self.store.len(path)
+    }
+    fn append(&self, path: &Path, _: u64, _: &[u8]) -> io::Result<()> {
+        panic!("a reader appended to {}", path.display())
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        panic!("a reader synced {}", folder.display())
+    }
+    fn lock(&self, path: &Path) -> io::Result<TryLock> {
+        panic!("a reader locked {}", path.display())
+    }
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         panic!("a reader removed {}", path.display())
     }
@@ -63,10 +75,10 @@ fn written(hours: &[i64]) -> Arc<MemoryStore> {
     let store = Arc::new(MemoryStore::default());
     store.put("/lakes/readme");
     let semantics = Semantics::default();
-    let lake = Lake::create_in(store.clone(), "/lakes/a".into(), &semantics, Layers::default()).unwrap();
-    let mut writer = GoldWriter::new(&lake);
-    writer.commit().unwrap();
-    let table = writer.tables().iter().position(|table| table.name == "rejections_1m").unwrap();
+    let lake = Lake::open_in(store.clone(), "/lakes/a".into(), &semantics, "gold".parse().unwrap()).unwrap();
+    let mut writer = LakeWriter::start(&lake, "test").unwrap();
+    writer.commit("", &[], Vec::new).unwrap();
+    let table = writer.gold_tables().iter().position(|table| table.name == "rejections_1m").unwrap();
     for hour in hours {
         let (base, window) = (semantics.base(), WindowId(hour * 60));
         let mut rows = Rows::new(&gold::REJECTIONS);
@@ -78,8 +90,8 @@ fn written(hours: &[i64]) -> Arc<MemoryStore> {
             Cell::Text("too_large"),
             Cell::Int64(*hour),
         ]);
-        writer.append(0, window, [(table, &rows)]).unwrap();
-        writer.commit().unwrap();
+        writer.append_window(0, window, [(table, &rows)]).unwrap();
+        writer.commit("", &[], Vec::new).unwrap();
     }
     store
 }
@@ -161,13 +173,14 @@ fn what_is_no_lake_is_refused_and_said() {
 
 #[test]
 fn a_description_is_read_as_it_is_written_and_nothing_else() {
-    let good = r#"{"format": 1, "window": "90s", "rollups": ["1d"], "lateness_us": 0, "currency": "EUR",
+    let good = r#"{"format": 2, "window": "90s", "rollups": ["1d"], "lateness_us": 0, "currency": "EUR",
                    "utc_offset": "-03:30", "layers": ["gold"]}"#;
     let read = semantics(good.as_bytes()).unwrap();
     assert_eq!((read.base().length().to_string(), read.currency().as_str()), ("90s".to_owned(), "EUR"));
     assert_eq!(read.base().offset().to_string(), "-03:30");
+    assert_eq!(semantics(good.replacen("2,", "1,", 1).as_bytes()).unwrap(), read, "an older lake can be read");
     for (from, to, what) in [
-        ("1,", "2,", "format is 2, not 1"),
+        ("2,", "3,", "format is 3, not 1 to 2"),
         ("90s", "7s", "grain \"7s\" is not of the form 10s, 1m, 1h or 1d, of a length that divides a day"),
         ("\"1d\"", "1", "a rollup is no text"),
         ("\"1d\"", "\"1m\"", "rollup 1m is not a multiple of the window 90s"),
