@@ -9,7 +9,7 @@ use engine_model::{Cell, Cents, WindowId};
 use super::*;
 use crate::memory::MemoryStore;
 use crate::store::{OpenedFile, TryLock};
-use crate::{Lake, LakeWriter, Layers};
+use crate::{Lake, LakeWriter};
 
 /// Storage on which the first reads fail for want of the file, and that notes what is read.
 #[derive(Debug)]

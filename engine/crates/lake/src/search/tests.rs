@@ -10,7 +10,7 @@ use super::*;
 use crate::lake::Lake;
 use crate::layers::{Layer, Layers};
 use crate::memory::MemoryStore;
-use crate::{LayerWriter, UNDATED_DAY};
+use crate::{LakeWriter, UNDATED_DAY};
 
 const DAY: i64 = 20_454;
 
@@ -35,13 +35,13 @@ fn line(source: &str, partition: i32, offset: i64) -> Rows {
 fn written(layer: Layer, parts: Vec<(Option<i64>, Rows)>) -> (Arc<MemoryStore>, LakeReader) {
     let store = Arc::new(MemoryStore::default());
     let layers: Layers = "bronze,silver".parse().unwrap();
-    let lake = Lake::create_in(store.clone(), "/lake".into(), &Semantics::default(), layers).unwrap();
-    let mut writer = LayerWriter::new(&lake, layer);
+    let lake = Lake::open_in(store.clone(), "/lake".into(), &Semantics::default(), layers).unwrap();
+    let mut writer = LakeWriter::start(&lake, "test").unwrap();
     for (day, rows) in parts {
-        writer.append(day, rows).unwrap();
-        writer.flush().unwrap();
+        writer.append_kept(layer, day, rows).unwrap();
+        let cut = writer.number().to_string();
+        writer.commit(&cut, &[], Vec::new).unwrap();
     }
-    writer.finish().unwrap();
     let reader = LakeReader::open_in(store.clone(), "/lake".into()).unwrap();
     (store, reader)
 }
