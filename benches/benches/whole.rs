@@ -162,6 +162,7 @@ fn engine_run(file: &Path, lake: &Path, shards: usize) {
         pin: true,
         max_future: Micros::DAY,
         pace: None,
+        dashboard: None,
         idle_timeout: Micros::MINUTE,
     };
     let summary = engine::run(&config, &Status::new(), &Arc::new(AtomicBool::new(false))).expect("the lake is new");

@@ -12,6 +12,7 @@ use engine_source::resolve;
 use serde::Deserialize;
 
 use crate::config::{Inputs, RunConfig, default_shards};
+use crate::dashboard::{DashboardConfig, InvalidToken, parse_address};
 use crate::duration::parse_duration;
 use crate::replay::{ReplayConfig, ReplayTarget, parse_reasons};
 use crate::show::{Moment, ShowConfig, ShowOutput};
@@ -66,6 +67,9 @@ Examples:
 
   From another program, with windows of ten seconds and no rollups:
     zcat shop.jsonl.gz | tillrace run --input - --window 10s --rollup none
+
+  A live shop with a page of its figures at http://127.0.0.1:8080:
+    tillrace run --dashboard 127.0.0.1:8080
 
   Days of New York, in euros, the summary for a program:
     tillrace run --input shop.jsonl --utc-offset -05:00 --currency EUR --summary json
@@ -290,9 +294,23 @@ pub struct RunArgs {
     /// Read files and stdin at this many records a second
     #[arg(long, value_name = "RECORDS", allow_negative_numbers = true, value_parser = parse_pace)]
     pub pace: Option<f64>,
-    /// Serve the live page; not available yet
-    #[arg(long, value_name = "ADDR", hide = true)]
+    /// Serve a live page of this run, and its figures as JSON, at this address and port, such as 127.0.0.1:8080; port 0 takes
+    /// a free one. An address that other machines reach needs a token
+    #[arg(long, value_name = "ADDR", help_heading = "Dashboard")]
     pub dashboard: Option<String>,
+    /// What readers of the dashboard must know.
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        help_heading = "Dashboard",
+        allow_hyphen_values = true,
+        help = "What readers of the dashboard must know: ?token=TOKEN in the address, or Authorization: Bearer TOKEN. Other \
+                users of this machine see a command line, so rather set the environment variable TILLRACE_DASHBOARD_TOKEN"
+    )]
+    pub dashboard_token: Option<String>,
+    /// Serve the dashboard on when the input has ended, until Ctrl-C
+    #[arg(long, help_heading = "Dashboard")]
+    pub dashboard_linger: bool,
     /// Options from a TOML file, named as here without the dashes; those given here come first
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
@@ -408,7 +426,7 @@ impl ReplayArgs {
 }
 
 /// Reads a date, or an instant in RFC 3339.
-fn parse_moment(text: &str) -> Result<Moment, String> {
+pub(crate) fn parse_moment(text: &str) -> Result<Moment, String> {
     const DATE: &str = "yyyy-mm-dd";
     let expected = || "expected an instant like 2026-01-01T08:00:00Z, or a date like 2026-01-01".to_owned();
     if text.len() == DATE.len() {
@@ -453,6 +471,14 @@ pub enum UsageError {
         value: String,
         /// What is wrong with it.
         cause: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The dashboard's token is none. The message does not repeat it.
+    #[error("{name}: {cause}")]
+    Token {
+        /// Where it was given.
+        name: &'static str,
+        /// What is wrong with it.
+        cause: InvalidToken,
     },
     /// A part that is not there.
     #[error("--{option} {value} is not available in this version; {instead}")]
@@ -551,10 +577,6 @@ impl RunArgs {
         {
             return Err(out_of_range("pace", &pace, PACE_EXPECTED));
         }
-        if let Some(address) = &args.dashboard {
-            let instead = "tillrace show LAKE prints the figures";
-            return Err(UsageError::Unavailable { option: "dashboard", value: address.clone(), instead });
-        }
         if args.format == Some(TableFormat::Delta) {
             let instead = "parquet is";
             return Err(UsageError::Unavailable { option: "format", value: "delta".to_owned(), instead });
@@ -573,6 +595,7 @@ impl RunArgs {
             pin: !args.no_pin,
             max_future,
             pace: args.pace,
+            dashboard: args.dashboard()?,
         };
         Ok((config, args.summary.unwrap_or(SummaryFormat::Text)))
     }
@@ -596,9 +619,37 @@ impl RunArgs {
             no_pin: self.no_pin || file.no_pin,
             pace: self.pace.or(file.pace),
             dashboard: self.dashboard.or(file.dashboard),
+            dashboard_token: self.dashboard_token.or(file.dashboard_token),
+            dashboard_linger: self.dashboard_linger || file.dashboard_linger,
             config: None,
             sim: self.sim.over(file.sim),
         }
+    }
+
+    fn dashboard(&self) -> Result<Option<DashboardConfig>, UsageError> {
+        let Some(address) = &self.dashboard else {
+            let given =
+                [("dashboard-token", self.dashboard_token.is_some()), ("dashboard-linger", self.dashboard_linger)];
+            return match given.into_iter().find(|(_, is_given)| *is_given) {
+                Some((option, _)) => {
+                    let what = format!("--{option} needs --dashboard ADDR, such as --dashboard 127.0.0.1:8080");
+                    Err(UsageError::Conflict { what })
+                }
+                None => Ok(None),
+            };
+        };
+        let of_environment = || std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
+        let token = match (&self.dashboard_token, of_environment()) {
+            (Some(text), _) => {
+                Some(text.parse().map_err(|cause| UsageError::Token { name: "--dashboard-token", cause })?)
+            }
+            (None, Some(text)) => {
+                Some(text.parse().map_err(|cause| UsageError::Token { name: TOKEN_VARIABLE, cause })?)
+            }
+            (None, None) => None,
+        };
+        let address = value("dashboard", address, parse_address(address, token.as_ref()))?;
+        Ok(Some(DashboardConfig { address, token, linger: self.dashboard_linger }))
     }
 
     fn inputs(&self, semantics: &Semantics) -> Result<Inputs, UsageError> {
@@ -797,6 +848,9 @@ fn instant(option: &'static str, text: &str) -> Result<EventTime, UsageError> {
     let timestamp: jiff::Timestamp = value(option, text, text.parse())?;
     Ok(EventTime::from_micros(timestamp.as_microsecond()))
 }
+
+/// The token of the dashboard, where no option gives it.
+const TOKEN_VARIABLE: &str = "TILLRACE_DASHBOARD_TOKEN";
 
 /// Events a second of `simulate` unless said otherwise: what a person can watch.
 const SIMULATE_RATE: f64 = 50.0;

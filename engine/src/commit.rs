@@ -7,6 +7,7 @@ use engine_model::{Grain, Semantics, Watermark, WindowId, gold};
 use engine_window::{Closed, GoldRows, Ledger, Merger};
 use rtrb::Consumer;
 
+use crate::dashboard::Watch;
 use crate::embed::{Observer, Shown};
 use crate::figures::{Collector, Figures};
 use crate::message::{Gone, Patience, Report, receive};
@@ -16,6 +17,12 @@ const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
 
 /// The same for files and a bounded simulation, where nobody waits and each commit writes the newest files anew.
 const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
+
+/// Where somebody looks on while files are read, commits come so often at the most,
+const WATCHED_COMMIT_DELAY_MIN: Duration = Duration::from_secs(1);
+
+/// and take no more than one in so many of the committer's seconds.
+const WATCHED_COMMIT_SHARE: u32 = 100;
 
 /// How often the dimensions are written during a run; the contract asks for five minutes.
 const DIMENSION_INTERVAL: Duration = Duration::from_mins(1);
@@ -74,11 +81,14 @@ pub(crate) struct Committer {
     open_windows: Vec<WindowId>,
     collector: Collector,
     commit_delay: Duration,
+    /// Whether that delay follows from what commits cost.
+    paces_commits: bool,
     /// Since when rows have been waiting for a commit.
     waiting_since: Option<Instant>,
     dimensions_written: Instant,
     grains: Vec<Grain>,
     observer: Option<Observer>,
+    watch: Option<Watch>,
     /// Windows that wait for a commit, where somebody wants to be told.
     unseen: Vec<Shown>,
 }
@@ -106,11 +116,13 @@ impl Committer {
                 .collect(),
             ledger: Ledger::default(),
             open_windows: Vec::new(),
+            paces_commits: false,
             commit_delay: if is_stream { STREAM_COMMIT_DELAY } else { FILE_COMMIT_DELAY },
             waiting_since: None,
             dimensions_written: Instant::now(),
             grains: semantics.grains().to_vec(),
             observer: None,
+            watch: None,
             unseen: Vec::new(),
         }
     }
@@ -118,6 +130,19 @@ impl Committer {
     /// Tells `observer` of each window when its rows have become readable.
     pub(crate) fn observed_by(mut self, observer: Option<Observer>) -> Committer {
         self.observer = observer;
+        self
+    }
+
+    /// Lets `watch` see windows open and closed, and ring for snapshots.
+    pub(crate) fn watched_by(mut self, watch: Option<Watch>) -> Committer {
+        self.paces_commits = watch.is_some() && self.commit_delay == FILE_COMMIT_DELAY;
+        if self.paces_commits {
+            self.commit_delay = WATCHED_COMMIT_DELAY_MIN;
+        }
+        self.watch = watch;
+        if let Some(watch) = &mut self.watch {
+            watch.begin(&self.merger);
+        }
         self
     }
 
@@ -139,8 +164,16 @@ impl Committer {
                 patience.wait();
             }
             self.close_windows()?;
+            if let Some(watch) = &mut self.watch {
+                watch.tick(&self.merger, &self.ledger);
+            }
             if self.waiting_since.is_some_and(|since| since.elapsed() >= self.commit_delay) {
+                let started = Instant::now();
                 self.commit(self.dimensions_written.elapsed() >= DIMENSION_INTERVAL)?;
+                if self.paces_commits {
+                    let delay = started.elapsed() * WATCHED_COMMIT_SHARE;
+                    self.commit_delay = delay.clamp(WATCHED_COMMIT_DELAY_MIN, FILE_COMMIT_DELAY);
+                }
             }
         }
         self.close_windows()?;
@@ -162,7 +195,7 @@ impl Committer {
     /// Takes one report of each reporter; returns whether there was any.
     fn receive_all(&mut self) -> Result<bool, CommitterError> {
         let mut any = false;
-        for reporter in self.reporters.iter_mut().filter(|reporter| !reporter.has_ended) {
+        for (index, reporter) in self.reporters.iter_mut().enumerate().filter(|(_, reporter)| !reporter.has_ended) {
             let Some(report) = receive(&mut reporter.reports)? else { continue };
             any = true;
             match report {
@@ -174,6 +207,14 @@ impl Committer {
                     for partial in quality {
                         self.ledger.merge(&partial.ledger);
                         self.merger.add_quality(partial);
+                    }
+                    if let Some(watch) = &mut self.watch {
+                        watch.passed(index, watermark);
+                    }
+                }
+                Report::Open(part) => {
+                    if let Some(watch) = &mut self.watch {
+                        watch.answered(index, *part);
                     }
                 }
                 Report::Quarantined(rows) => {
@@ -210,6 +251,13 @@ impl Committer {
                     self.tell();
                 }
                 self.expect(closed);
+            }
+            if let Some(watch) = &mut self.watch {
+                watch.closed(&self.merger, closed, &self.rows);
+                if self.gold.is_none() {
+                    // There is nothing to wait for.
+                    watch.shown();
+                }
             }
             self.waiting_since.get_or_insert_with(Instant::now);
             for rows in &mut self.rows {
@@ -251,8 +299,11 @@ impl Committer {
         }
     }
 
-    /// Tells the observer of the windows that a commit has just shown.
+    /// Tells who watches of the windows that a commit has just shown.
     fn tell(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            watch.shown();
+        }
         if let Some(Observer(observer)) = &mut self.observer {
             self.unseen.drain(..).for_each(observer);
         }

@@ -6,6 +6,7 @@ use engine_lake::Layers;
 use engine_model::{Micros, Semantics};
 use engine_source::{Input, InputKind};
 
+use crate::dashboard::DashboardConfig;
 use crate::pin::core_count;
 
 /// What a run needs to know. Everything in it has been checked on its own; see [`crate::cli`] for how it is read.
@@ -27,6 +28,8 @@ pub struct RunConfig {
     pub max_future: Micros,
     /// Records a second to be read from files and stdin; as fast as possible where absent.
     pub pace: Option<f64>,
+    /// Where the live page is served, if anywhere.
+    pub dashboard: Option<DashboardConfig>,
     /// When a live partition that is silent stops holding the others up.
     pub idle_timeout: Micros,
 }

@@ -13,6 +13,7 @@ use engine_window::Ledger;
 use crate::commit::{Committed, Committer, CommitterError};
 use crate::run::{REPORT_RING_LEN, RunError, spawn};
 use crate::shard::ShardWork;
+use crate::snapshot::Listener;
 use crate::source::{CommitterGone, Downstream, Feed, Source, SourceConfig, SourceNames};
 use crate::status::Status;
 
@@ -88,7 +89,7 @@ pub fn embed<T>(
         // Who embeds the engine looks on, as at a stream.
         let committer = Committer::new(semantics, &lake, vec![reports_rx], true).observed_by(observer);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
-        let downstream = Downstream::Fused(Box::new(shard));
+        let downstream = Downstream::Fused(Box::new(shard), Listener::default());
         let source = Source::new(source_config, semantics.base(), names, downstream, reports, &status, stop);
         let mut feed = Feed::new(source, semantics);
         let body = body(&mut feed).and_then(|value| feed.finish(semantics).map(|()| value));

@@ -1,95 +1,11 @@
-//! Rows of any table as JSON Lines, as CSV, and as text for a person.
+//! Rows of any table as text for a person. As JSON Lines and CSV they are `engine-feed`'s.
 
-use std::borrow::Cow;
-use std::io::{self, Write};
-
-use engine_model::gold::{Column, ColumnType, LEADING, TableSchema};
+use engine_model::gold::{Column, ColumnType, LEADING};
 use engine_model::{Cell, EventTime, Rows, UtcOffset};
 
 use crate::layout::{Piece, Table, TableColumn};
 use crate::number::{decimal, integer, local_time, money, percent};
 use crate::terminal::{Terminal, columns, cut, printable};
-
-/// Writes a row as one JSON object on one line, its fields in the order of the columns.
-///
-/// Money is text, `"12.34"`, so that no reader makes a float of it; instants are RFC 3339 in UTC; nulls are null. Bytes are
-/// text where they are UTF-8, else base64 (RFC 4648, with padding): lines that are no UTF-8 are rejected for
-/// `invalid_utf8`, or were cut as `too_large`.
-pub(crate) fn json_row(out: &mut impl Write, rows: &Rows, row: usize) -> io::Result<()> {
-    for (index, column) in rows.schema().columns().enumerate() {
-        let before = if index == 0 { '{' } else { ',' };
-        write!(out, "{before}\"{}\":", column.name)?;
-        match rows.cell(row, index) {
-            Cell::Null => out.write_all(b"null")?,
-            Cell::Int32(value) => write!(out, "{value}")?,
-            Cell::Int64(value) => write!(out, "{value}")?,
-            Cell::Double(value) => serde_json::to_writer(&mut *out, &value)?,
-            cell @ (Cell::Money(_) | Cell::Timestamp(_) | Cell::Text(_) | Cell::Bytes(_)) => {
-                serde_json::to_writer(&mut *out, &text_of(cell))?;
-            }
-        }
-    }
-    out.write_all(b"}\n")
-}
-
-/// Writes the columns' names as a line of CSV.
-pub(crate) fn csv_header(out: &mut impl Write, schema: &TableSchema) -> io::Result<()> {
-    let names: Vec<&str> = schema.columns().map(|column| column.name).collect();
-    writeln!(out, "{}", names.join(","))
-}
-
-/// Writes a row as CSV, quoted after RFC 4180, with values as [`json_row`] has them. Null is empty; an empty text is
-/// `""`. Nothing is changed in a text that a spreadsheet would take for a formula: this is the data.
-pub(crate) fn csv_row(out: &mut impl Write, rows: &Rows, row: usize) -> io::Result<()> {
-    for (index, _) in rows.schema().columns().enumerate() {
-        if index > 0 {
-            out.write_all(b",")?;
-        }
-        let cell = rows.cell(row, index);
-        let text = text_of(cell);
-        let is_text = matches!(cell, Cell::Text(_) | Cell::Bytes(_));
-        if text.contains([',', '"', '\n', '\r']) || (is_text && text.is_empty()) {
-            write!(out, "\"{}\"", text.replace('"', "\"\""))?;
-        } else {
-            out.write_all(text.as_bytes())?;
-        }
-    }
-    out.write_all(b"\n")
-}
-
-/// The exact value as text; empty where null.
-fn text_of(cell: Cell<'_>) -> Cow<'_, str> {
-    match cell {
-        Cell::Null => Cow::Borrowed(""),
-        Cell::Timestamp(time) => Cow::Owned(time.to_string()),
-        Cell::Int32(value) => Cow::Owned(value.to_string()),
-        Cell::Int64(value) => Cow::Owned(value.to_string()),
-        Cell::Money(cents) => Cow::Owned(cents.to_string()),
-        Cell::Double(value) => Cow::Owned(value.to_string()),
-        Cell::Text(text) => Cow::Borrowed(text),
-        Cell::Bytes(bytes) => bytes_text(bytes),
-    }
-}
-
-/// Bytes as text where they are UTF-8, else as base64.
-pub(crate) fn bytes_text(bytes: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(base64(bytes)), Cow::Borrowed)
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
-}
 
 /// Rows as aligned columns, none of the lines wider than the terminal. Where the columns do not fit side by side, they
 /// come in several tables one below the other, each beginning with what says which row it is.
@@ -182,54 +98,7 @@ fn instant(time: EventTime, offset: UtcOffset) -> String {
 
 #[cfg(test)]
 mod tests {
-    use engine_model::Cents;
-    use engine_model::gold::{DIM_PRODUCT, REJECTED};
-
     use super::*;
-
-    fn written(write: impl Fn(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    fn rejected(raw: &[u8], reason: &str) -> Rows {
-        let mut rows = Rows::new(&REJECTED);
-        let (zero, source) = (Cell::Int64(0), Cell::Text("a,b"));
-        rows.push(&[Cell::Bytes(raw), zero, Cell::Text(reason), Cell::Null, source, Cell::Int32(0), zero]);
-        rows
-    }
-
-    #[test]
-    fn base64_is_that_of_rfc_4648() {
-        let encoded = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|text| base64(text.as_bytes()));
-        assert_eq!(encoded, ["", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"]);
-        assert_eq!(base64(&[0xff, 0xfe, 0xfb]), "//77");
-    }
-
-    #[test]
-    fn csv_quotes_what_needs_it_and_keeps_null_and_empty_apart() {
-        let row = |raw: &[u8], reason: &str| written(|out| csv_row(out, &rejected(raw, reason), 0).unwrap());
-        assert_eq!(row(b"{\"a\":\n1}", "x"), "\"{\"\"a\"\":\n1}\",0,x,,\"a,b\",0,0\n");
-        assert_eq!(row(b"", ""), "\"\",0,\"\",,\"a,b\",0,0\n");
-        assert_eq!(row(b"\xff", "=1+1"), "/w==,0,=1+1,,\"a,b\",0,0\n");
-    }
-
-    #[test]
-    fn json_has_money_as_text_and_escapes_control_characters() {
-        let mut rows = Rows::new(&DIM_PRODUCT);
-        let name = Cell::Text("\u{1b}[31m<script>\"");
-        rows.push(&[
-            Cell::Text("p1"),
-            name,
-            Cell::Text(""),
-            Cell::Money(Cents::MAX),
-            Cell::Timestamp(EventTime::EPOCH),
-        ]);
-        let expected = "{\"product_id\":\"p1\",\"name\":\"\\u001b[31m<script>\\\"\",\"category\":\"\",\
-                        \"price\":\"9999999999999999.99\",\"updated_at\":\"1970-01-01T00:00:00Z\"}\n";
-        assert_eq!(written(|out| json_row(out, &rows, 0).unwrap()), expected);
-    }
 
     #[test]
     fn columns_that_do_not_fit_come_below_with_their_keys() {

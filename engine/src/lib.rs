@@ -17,6 +17,7 @@ mod bronze;
 pub mod cli;
 mod commit;
 mod config;
+mod dashboard;
 mod duration;
 mod embed;
 mod export;
@@ -36,6 +37,7 @@ mod shard;
 mod show;
 mod silver;
 mod simulate;
+mod snapshot;
 mod source;
 mod status;
 mod summary;
@@ -45,6 +47,7 @@ mod view;
 mod why;
 
 pub use config::{Inputs, RunConfig, default_shards};
+pub use dashboard::{Dashboard, DashboardConfig, InvalidAddress, InvalidToken, ListenError, Token};
 pub use duration::{InvalidDuration, parse_duration};
 pub use embed::{EmbedConfig, EmbedEnd, Observer, Shown, embed};
 pub use figures::Figures;
@@ -53,7 +56,7 @@ pub use replay::{
     InvalidReasons, Quarantined, ReplayConfig, ReplayError, ReplayTarget, Replayed, parse_reasons, replay,
 };
 pub use route::shard_of;
-pub use run::{RunError, run};
+pub use run::{RunError, run, run_shown};
 pub use show::{Moment, ShowConfig, ShowError, ShowOutput, show};
 pub use simulate::{SimulateError, simulate};
 pub use source::{CommitterGone, Feed, rules_now};

@@ -11,7 +11,10 @@ use clap::Parser;
 use engine::cli::{
     Cli, Command, ReplayArgs, RunArgs, ShowArgs, SimulateArgs, SimulateMode, SummaryFormat, ValidateArgs, WhyArgs,
 };
-use engine::{EmbedEnd, ReplayError, Replayed, RunEnd, ShowError, SimulateError, Status, Terminal, WhyError};
+use engine::{
+    Dashboard, EmbedEnd, ReplayError, Replayed, RunEnd, RunError, ShowError, SimulateError, Status, Summary, Terminal,
+    WhyError,
+};
 use engine_source::InputKind;
 
 /// Done.
@@ -61,12 +64,20 @@ fn run(args: RunArgs) -> Result<u8> {
         Err(error) => return Ok(complain(&error.into(), USAGE)),
     };
     let stop = stop_on_signals()?;
-    let status = Status::new();
+    let status = Arc::new(Status::new());
+    let listen = |dashboard| Dashboard::listen(dashboard, &config, Arc::clone(&status));
+    let mut dashboard = match config.dashboard.as_ref().map(listen).transpose() {
+        Ok(dashboard) => dashboard,
+        Err(error) => return Ok(complain(&error.into(), USAGE)),
+    };
     let done = AtomicBool::new(false);
     let names: Vec<String> = config.inputs.names().into_iter().map(|(name, _)| name).collect();
     let result = std::thread::scope(|scope| {
         let live = scope.spawn(|| engine::show_live_line(&status, &names, &done));
-        let result = engine::run(&config, &status, &stop);
+        let result = match &mut dashboard {
+            Some(dashboard) => engine::run_shown(&config, &status, &stop, dashboard),
+            None => engine::run(&config, &status, &stop),
+        };
         done.store(true, Ordering::Relaxed);
         live.thread().unpark();
         result
@@ -74,6 +85,7 @@ fn run(args: RunArgs) -> Result<u8> {
     let summary = match result {
         Ok(summary) => summary,
         Err(error) => {
+            end(dashboard, Err(&error), &stop);
             let code = if error.is_usage() { USAGE } else { FAILED };
             return Ok(complain(&error.into(), code));
         }
@@ -82,6 +94,7 @@ fn run(args: RunArgs) -> Result<u8> {
         SummaryFormat::Text => summary.to_text(&Terminal::of_stdout()),
         SummaryFormat::Json => summary.to_json() + "\n",
     })?;
+    end(dashboard, Ok(&summary), &stop);
     let mut code = FAILED;
     match &summary.end {
         RunEnd::Finished => return Ok(DONE),
@@ -95,6 +108,14 @@ fn run(args: RunArgs) -> Result<u8> {
         warn(&format!("not written: {open} open base windows, and the rollups they belong to"));
     }
     Ok(code)
+}
+
+/// Lets the dashboard say goodbye, or stay where that was asked for.
+fn end(dashboard: Option<Dashboard>, result: Result<&Summary, &RunError>, stop: &AtomicBool) {
+    if let Some(dashboard) = dashboard {
+        dashboard
+            .end(result, stop, |url| warn(&format!("the run has ended; the dashboard stays at {url} until Ctrl-C")));
+    }
 }
 
 /// A flag that Ctrl-C and SIGTERM set.

@@ -7,6 +7,8 @@ use engine_model::{Batch, Rows, Watermark, WindowId};
 use engine_window::{Ledger, QualityPartial, ShardClose, WindowPartial};
 use rtrb::{Consumer, PopError, Producer, PushError};
 
+use crate::snapshot::OpenPart;
+
 /// From a source thread to a shard.
 #[derive(Debug)]
 pub(crate) enum ToShard {
@@ -30,6 +32,8 @@ pub(crate) enum Report {
         /// Its part of the records observed in closed windows.
         quality: Vec<QualityPartial>,
     },
+    /// What a shard knows of its open windows, for who watches. Decides nothing.
+    Open(Box<OpenPart>),
     /// Rows for the quarantine.
     Quarantined(Rows),
     /// Rows for Bronze or Silver.
@@ -54,7 +58,10 @@ pub(crate) enum Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gone;
 
-/// Waits longer the longer it has waited: spins, then yields, then sleeps.
+/// Waits longer the longer it has waited: spins, then sleeps.
+///
+/// It does not yield: where another process wants the core, that hands it a whole slice of some milliseconds, which is
+/// more than the rings hold.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
     rounds: u32,
@@ -62,14 +69,11 @@ pub(crate) struct Patience {
 
 impl Patience {
     const SPINS: u32 = 64;
-    const YIELDS: u32 = 128;
     const SLEEP: Duration = Duration::from_micros(100);
 
     pub(crate) fn wait(&mut self) {
         if self.rounds < Patience::SPINS {
             std::hint::spin_loop();
-        } else if self.rounds < Patience::SPINS + Patience::YIELDS {
-            std::thread::yield_now();
         } else {
             std::thread::sleep(Patience::SLEEP);
         }

@@ -10,12 +10,14 @@ use engine_model::Grain;
 
 use crate::commit::{Committed, Committer, CommitterError};
 use crate::config::{Inputs, RunConfig};
+use crate::dashboard::{Dashboard, Watch};
 use crate::message::Gone;
 use crate::partitions::{Partitions, SourceError};
 use crate::pin::{core_count, cores, pin};
 use crate::route::ShardLink;
 use crate::shard::{ShardWork, SourceLink, run_shard};
 use crate::simulate::lanes;
+use crate::snapshot::Listener;
 use crate::source::{Downstream, Live, Source, SourceConfig, SourceEnd, SourceNames, TruthFile};
 use crate::status::Status;
 use crate::summary::{RunEnd, Summary};
@@ -73,6 +75,32 @@ impl RunError {
 /// # Panics
 /// Where a thread has panicked, with its panic.
 pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Result<Summary, RunError> {
+    run_with(config, status, stop, None)
+}
+
+/// The same, with a dashboard that begins to answer once the lake is there, and goes on after the run until
+/// [`Dashboard::end`].
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`], and where the dashboard has shown another run.
+pub fn run_shown(
+    config: &RunConfig,
+    status: &Status,
+    stop: &Arc<AtomicBool>,
+    dashboard: &mut Dashboard,
+) -> Result<Summary, RunError> {
+    run_with(config, status, stop, Some(dashboard))
+}
+
+fn run_with(
+    config: &RunConfig,
+    status: &Status,
+    stop: &Arc<AtomicBool>,
+    dashboard: Option<&mut Dashboard>,
+) -> Result<Summary, RunError> {
     let started = Instant::now();
     let names = Arc::new(SourceNames(config.inputs.names()));
     let base = config.semantics.base();
@@ -100,16 +128,22 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
     let make_shard = || ShardWork::new(&config.semantics, Arc::clone(&names), config.layers);
 
     // One shard beside its source needs a core of its own to gain anything.
-    let is_fused = config.shards == 1 && core_count() == 1;
+    // A source that waits for stdin answers nobody who looks on meanwhile; a shard of its own does.
+    let is_waited_for = dashboard.is_some() && config.inputs.is_stream() && !config.inputs.is_live();
+    let is_fused = config.shards == 1 && core_count() == 1 && !is_waited_for;
     let shard_threads = if is_fused { 0 } else { config.shards };
     let mut cores = cores(1 + shard_threads, config.pin).into_iter();
     let source_core = cores.next().flatten();
+    // Snapshots come from every shard's thread, or from the one thread that is also the shard.
+    let watch = dashboard.map(|dashboard| dashboard.start(shard_threads.max(1)));
+    let bell = watch.as_ref().map(Watch::bell);
+    let listener = || Listener::new(bell.clone());
     let (source_reports, source_reports_rx) = rtrb::RingBuffer::new(REPORT_RING_LEN);
     let mut reports = vec![source_reports_rx];
 
     let outcome = thread::scope(|scope| {
         let downstream = if is_fused {
-            Downstream::Fused(Box::new(make_shard()))
+            Downstream::Fused(Box::new(make_shard()), listener())
         } else {
             let mut links = Vec::new();
             let ring_len = if shard_threads == 1 { PIPE_RING_LEN } else { EVENT_RING_LEN };
@@ -122,9 +156,10 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
                 reports.push(shard_reports_rx);
                 let work = make_shard();
                 let status = (index == 0).then_some(status);
+                let listener = listener();
                 let body = move || {
                     pin(core);
-                    run_shard(work, vec![SourceLink::new(rx, empty_tx)], shard_reports, status)
+                    run_shard(work, vec![SourceLink::new(rx, empty_tx)], shard_reports, listener, status)
                 };
                 spawn(scope, format!("shard-{index}"), body);
             }
@@ -135,7 +170,7 @@ pub fn run(config: &RunConfig, status: &Status, stop: &Arc<AtomicBool>) -> Resul
         };
         // Who asks for a pace wants to look on.
         let is_stream = config.inputs.is_stream() || config.pace.is_some();
-        let committer = Committer::new(&config.semantics, &lake, reports, is_stream);
+        let committer = Committer::new(&config.semantics, &lake, reports, is_stream).watched_by(watch);
         let committer = spawn(scope, "committer".to_owned(), move || committer.run());
         let source =
             Source::new(source_config, base, Arc::clone(&names), downstream, source_reports, status, Arc::clone(stop));

@@ -10,6 +10,7 @@ use rtrb::{Consumer, Producer};
 
 use crate::message::{Gone, Patience, Report, ToShard, receive, send};
 use crate::silver::EventKeeper;
+use crate::snapshot::Listener;
 use crate::source::SourceNames;
 use crate::status::Status;
 
@@ -75,6 +76,10 @@ impl ShardWork {
         Report::closed(watermark, self.shard.close(watermark))
     }
 
+    pub(crate) fn shard(&self) -> &Shard {
+        &self.shard
+    }
+
     pub(crate) fn open_window_count(&self) -> u64 {
         self.shard.open_windows().count() as u64
     }
@@ -129,6 +134,7 @@ pub(crate) fn run_shard(
     mut work: ShardWork,
     mut links: Vec<SourceLink>,
     mut reports: Producer<Report>,
+    mut listener: Listener,
     status: Option<&Status>,
 ) -> Result<(), Gone> {
     let mut closed = Watermark::NONE;
@@ -160,6 +166,7 @@ pub(crate) fn run_shard(
                 status.open_windows.store(work.open_window_count(), Relaxed);
             }
         }
+        listener.answer(&work, &mut reports);
         if is_idle {
             patience.wait();
         } else {

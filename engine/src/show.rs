@@ -3,11 +3,12 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use engine_feed::{csv_header, csv_row, json_row};
 use engine_lake::{LakeReader, LakeTable, Layer, OpenError, ReadError, StoreError};
 use engine_model::gold::{self, Grains, TableSchema};
 use engine_model::{EventTime, Grain, Micros, Rows, UtcOffset, WindowId, WindowLength};
 
-use crate::export::{csv_header, csv_row, json_row, table_text};
+use crate::export::table_text;
 use crate::figures::{Figures, WINDOWS_SHOWN, append_row, append_where, window_start};
 use crate::number::thousands;
 use crate::terminal::{Terminal, printable};
@@ -136,7 +137,7 @@ impl ShowError {
 /// [`ShowError`]. A reader of `out` that has gone away is one, [`ShowError::Write`].
 pub fn show(config: &ShowConfig, terminal: &Terminal, out: &mut impl Write) -> Result<(), ShowError> {
     let reader = engine_lake::open(&config.lake)?;
-    let span = Span::of(config, reader.semantics().base().offset())?;
+    let span = Span::new(config.from, config.to, reader.semantics().base().offset())?;
     match &config.table {
         Some(name) => show_table(&reader, name, config, span, terminal, out)?,
         None => show_view(&reader, config, span, terminal, out)?,
@@ -147,20 +148,21 @@ pub fn show(config: &ShowConfig, terminal: &Terminal, out: &mut impl Write) -> R
 
 /// Where windows must start to be shown, `[from, to)`.
 #[derive(Clone, Copy, Debug)]
-struct Span {
+pub(crate) struct Span {
     from: EventTime,
     to: EventTime,
     offset: UtcOffset,
 }
 
 impl Span {
-    fn of(config: &ShowConfig, offset: UtcOffset) -> Result<Span, ShowError> {
+    /// From one moment to another, each without a bound where there is none.
+    pub(crate) fn new(from: Option<Moment>, to: Option<Moment>, offset: UtcOffset) -> Result<Span, ShowError> {
         let instant = |moment| match moment {
             Moment::Instant(instant) => instant,
             Moment::Day(day) => EventTime::from_micros(day * Micros::DAY.get()) - offset.as_micros(),
         };
-        let from = config.from.map_or(EventTime::MIN, instant);
-        let to = config.to.map_or(EventTime::MAX, instant);
+        let from = from.map_or(EventTime::MIN, instant);
+        let to = to.map_or(EventTime::MAX, instant);
         if from >= to {
             return Err(ShowError::EmptySpan { from, to });
         }
@@ -262,7 +264,7 @@ fn figures(reader: &LakeReader, config: &ShowConfig, span: Span) -> Result<Figur
 }
 
 /// The last rows of a windowed table within the span, read from the end.
-fn last_rows(reader: &LakeReader, table: &LakeTable, span: Span, count: usize) -> Result<Rows, ShowError> {
+pub(crate) fn last_rows(reader: &LakeReader, table: &LakeTable, span: Span, count: usize) -> Result<Rows, ShowError> {
     let mut days = Vec::new();
     let mut found = 0;
     for day in reader.days(table)?.into_iter().rev().filter(|day| span.touches(*day)) {
@@ -294,50 +296,22 @@ fn show_table(
 ) -> Result<(), ShowError> {
     let tables = reader.tables()?;
     let table = find_table(reader, &tables, name, config.grain)?;
-    if table.grain.is_none() {
-        let given = [("from", config.from.is_some()), ("to", config.to.is_some())];
-        if let Some((option, _)) = given.into_iter().find(|(_, is_given)| *is_given) {
-            let why = "its rows stand at no window";
-            return Err(ShowError::Conflict { option, table: table.name.clone(), why });
-        }
-    }
-    let mut left = config.limit.unwrap_or(if config.output == ShowOutput::Text { ROWS_SHOWN } else { usize::MAX });
+    check_span(table, config.from, config.to)?;
+    let is_text = config.output == ShowOutput::Text;
+    let limit = config.limit.unwrap_or(if is_text { ROWS_SHOWN } else { usize::MAX });
     if config.output == ShowOutput::Csv {
         csv_header(out, table.schema)?;
     }
-    let days = match table.grain {
-        Some(_) => reader.days(table)?.into_iter().filter(|day| span.touches(*day)).collect(),
-        None if table.has_days() => reader.days(table)?,
-        // All rows lie in one place.
-        None => vec![0],
-    };
     let mut shown = Rows::new(table.schema);
-    let mut more = 0;
-    for day in days {
-        if left == 0 {
-            if config.output != ShowOutput::Text {
-                break;
-            }
-            if table.grain.is_none() || span.covers(day) {
-                more += reader.count(table, day, day + 1)?;
-                continue;
-            }
+    let more = take_rows(reader, table, span, limit, is_text, |rows, row| {
+        match config.output {
+            ShowOutput::Text => append_row(&mut shown, rows, row),
+            ShowOutput::Json => json_row(out, rows, row)?,
+            ShowOutput::Csv => csv_row(out, rows, row)?,
         }
-        let rows = reader.read(table, day, day + 1)?;
-        let is_shown = |row: &usize| table.grain.is_none() || span.contains(window_start(&rows, *row));
-        let rows_shown: Vec<usize> = (0..rows.len()).filter(is_shown).collect();
-        let taken = rows_shown.len().min(left);
-        left -= taken;
-        more += rows_shown.len() - taken;
-        for row in &rows_shown[..taken] {
-            match config.output {
-                ShowOutput::Text => append_row(&mut shown, &rows, *row),
-                ShowOutput::Json => json_row(out, &rows, *row)?,
-                ShowOutput::Csv => csv_row(out, &rows, *row)?,
-            }
-        }
-    }
-    if config.output == ShowOutput::Text {
+        Ok(())
+    })?;
+    if is_text {
         out.write_all(table_text(&shown, span.offset, terminal).as_bytes())?;
         if shown.is_empty() && more == 0 {
             writeln!(out, "no rows")?;
@@ -351,8 +325,58 @@ fn show_table(
     Ok(())
 }
 
+/// A table without windows has none that start at any time.
+pub(crate) fn check_span(table: &LakeTable, from: Option<Moment>, to: Option<Moment>) -> Result<(), ShowError> {
+    let given = [("from", from.is_some()), ("to", to.is_some())];
+    match given.into_iter().find(|(_, is_given)| *is_given && table.grain.is_none()) {
+        Some((option, _)) => {
+            let why = "its rows stand at no window";
+            Err(ShowError::Conflict { option, table: table.name.clone(), why })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Takes the rows of a table whose windows start within the span, at most `limit`, reading a day at a time. Returns how many
+/// more there are where `counts_rest`, else only those of the day that it has not read on.
+pub(crate) fn take_rows(
+    reader: &LakeReader,
+    table: &LakeTable,
+    span: Span,
+    limit: usize,
+    counts_rest: bool,
+    mut take: impl FnMut(&Rows, usize) -> Result<(), ShowError>,
+) -> Result<usize, ShowError> {
+    let days = match table.grain {
+        Some(_) => reader.days(table)?.into_iter().filter(|day| span.touches(*day)).collect(),
+        None if table.has_days() => reader.days(table)?,
+        // All rows lie in one place.
+        None => vec![0],
+    };
+    let (mut left, mut more) = (limit, 0);
+    for day in days {
+        if left == 0 {
+            if !counts_rest {
+                break;
+            }
+            if table.grain.is_none() || span.covers(day) {
+                more += reader.count(table, day, day + 1)?;
+                continue;
+            }
+        }
+        let rows = reader.read(table, day, day + 1)?;
+        let is_within = |row: &usize| table.grain.is_none() || span.contains(window_start(&rows, *row));
+        let within: Vec<usize> = (0..rows.len()).filter(is_within).collect();
+        let taken = within.len().min(left);
+        left -= taken;
+        more += within.len() - taken;
+        within[..taken].iter().try_for_each(|row| take(&rows, *row))?;
+    }
+    Ok(more)
+}
+
 /// The table of that name, which may leave its grain out.
-fn find_table<'a>(
+pub(crate) fn find_table<'a>(
     reader: &LakeReader,
     tables: &'a [LakeTable],
     name: &str,

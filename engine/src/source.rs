@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use engine_lake::{Layer, Layers};
 use engine_model::{
-    Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Rows, Watermark, gold,
+    Batch, BatchHeader, Cell, Currency, EventTime, Grain, Judgement, Micros, PartitionId, Reason, Rows, Watermark, gold,
 };
 use engine_parse::{Parser, Rules};
 use engine_source::{PartitionReader, ReadError};
@@ -27,6 +27,7 @@ use crate::message::{Gone, Report, send};
 use crate::partitions::{Origin, Partitions, SourceError, rest_of};
 use crate::route::{ShardLink, shard_of};
 use crate::shard::{ShardWork, send_rows};
+use crate::snapshot::Listener;
 use crate::status::Status;
 
 /// How many batches a lane of the simulator gives before the others get their turn.
@@ -55,8 +56,8 @@ impl SourceNames {
 /// Where judged events go.
 #[derive(Debug)]
 pub(crate) enum Downstream {
-    /// One shard, on this thread.
-    Fused(Box<ShardWork>),
+    /// One shard, on this thread, and its ear for who watches.
+    Fused(Box<ShardWork>, Listener),
     /// One shard on a thread of its own, which gets every batch whole.
     Piped(ShardLink),
     /// Several, each on a thread of its own.
@@ -67,7 +68,7 @@ impl Downstream {
     /// The ways to the shards that have threads of their own.
     fn links(&mut self) -> &mut [ShardLink] {
         match self {
-            Downstream::Fused(_) => &mut [],
+            Downstream::Fused(..) => &mut [],
             Downstream::Piped(link) => std::slice::from_mut(link),
             Downstream::Routed(links) => links,
         }
@@ -190,6 +191,10 @@ pub(crate) struct Source<'a> {
     records: u64,
     late_count: u64,
     rejected_count: u64,
+    rejected_by_reason: [u64; Reason::ALL.len()],
+    delayed_count: u64,
+    /// The greatest event time of all partitions; [`EventTime::MIN`] before the first.
+    newest: EventTime,
     base: Grain,
     started: Instant,
 }
@@ -225,6 +230,9 @@ impl<'a> Source<'a> {
             records: 0,
             late_count: 0,
             rejected_count: 0,
+            rejected_by_reason: [0; Reason::ALL.len()],
+            delayed_count: 0,
+            newest: EventTime::MIN,
             base,
             started: Instant::now(),
         }
@@ -276,7 +284,7 @@ impl<'a> Source<'a> {
             let (watermark, holder) = partitions.watermark();
             self.publish(watermark, holder.unwrap_or(place));
             // Only a window's end makes a difference to anyone.
-            if watermark == Watermark::END || passes_a_window(self.base, self.sent, watermark) {
+            if watermark == Watermark::END || self.base.ends_between(self.sent, watermark) {
                 self.advance(watermark)?;
             }
             self.keep_pace();
@@ -301,7 +309,7 @@ impl<'a> Source<'a> {
             let (watermark, holder) = idleness.global(watermarks, global, now);
             global = watermark;
             self.publish(global, holder);
-            if passes_a_window(self.base, self.sent, global) {
+            if self.base.ends_between(self.sent, global) {
                 self.advance(global)?;
             }
             std::thread::sleep(LIVE_PAUSE);
@@ -379,7 +387,11 @@ impl<'a> Source<'a> {
 
     /// Judges the batch that has just been filled, with its lines in `slab`, and sends everything on its way.
     fn take_batch(&mut self, progress: &mut Progress, arrival: Arrival, slab: &[u8]) -> Result<(), Gone> {
+        let (windows_before, delayed_before) = (self.quality.len(), progress.pending().delayed);
         progress.judge(&mut self.batch, arrival, &mut self.quality);
+        let handed_over: u64 = self.quality[windows_before..].iter().map(|quality| quality.ledger.delayed).sum();
+        self.delayed_count += handed_over + progress.pending().delayed - delayed_before;
+        self.newest = self.newest.max(progress.newest().unwrap_or(EventTime::MIN));
         self.quarantine(slab, arrival.emitted)?;
         if let Some(lines) = &mut self.lines {
             lines.keep(&self.batch, slab, &self.names, self.received);
@@ -391,6 +403,10 @@ impl<'a> Source<'a> {
 
     /// Sends routed events on their way, also where a batch is not full.
     fn flush(&mut self) -> Result<(), Gone> {
+        if let Downstream::Fused(work, listener) = &mut self.downstream {
+            // Where nothing comes, nobody else would answer.
+            listener.answer(work, &mut self.reports);
+        }
         self.downstream.links().iter_mut().try_for_each(ShardLink::flush)
     }
 
@@ -421,6 +437,9 @@ impl<'a> Source<'a> {
         let raw = |start: u32, len: u32| Cell::Bytes(&slab[start as usize..][..len as usize]);
         let partition = self.batch.header.partition;
         self.rejected_count += self.batch.rejected.len() as u64;
+        for line in &self.batch.rejected {
+            self.rejected_by_reason[line.rejection.reason.index()] += 1;
+        }
         for line in self.batch.rejected.iter().filter(|_| is_kept) {
             let length = i64::try_from(line.length).expect("a line is shorter than 2^63 bytes");
             let [source, number, offset] = self.names.cells(partition, line.offset);
@@ -451,8 +470,9 @@ impl<'a> Source<'a> {
     /// Sends the batch's events that are in time to their shards.
     fn deliver(&mut self) -> Result<(), Gone> {
         match &mut self.downstream {
-            Downstream::Fused(work) => {
+            Downstream::Fused(work, listener) => {
                 work.ingest(&self.batch);
+                listener.answer(work, &mut self.reports);
                 work.send_rows(&mut self.reports, false)
             }
             Downstream::Piped(link) => link.pass(&mut self.batch),
@@ -482,7 +502,7 @@ impl<'a> Source<'a> {
         }
         let quality = std::mem::take(&mut self.quality);
         match &mut self.downstream {
-            Downstream::Fused(work) => {
+            Downstream::Fused(work, _) => {
                 work.send_accepted(&mut self.reports)?;
                 let Report::Closed { windows, quality: mut all, .. } = work.close(watermark) else {
                     unreachable!("closing gives what was closed");
@@ -522,7 +542,7 @@ impl<'a> Source<'a> {
         }
         let mut open_windows = Vec::new();
         match self.downstream {
-            Downstream::Fused(mut work) => {
+            Downstream::Fused(mut work, _) => {
                 work.send_rows(&mut self.reports, true)?;
                 let Report::Ended { ledger: judged, open_windows: open } = work.end() else {
                     unreachable!("ending gives what is left");
@@ -542,6 +562,11 @@ impl<'a> Source<'a> {
         status.records.store(self.records, Relaxed);
         status.late.store(self.late_count, Relaxed);
         status.rejected.store(self.rejected_count, Relaxed);
+        for (published, count) in status.rejected_by_reason.iter().zip(self.rejected_by_reason) {
+            published.store(count, Relaxed);
+        }
+        status.delayed.store(self.delayed_count, Relaxed);
+        status.newest.store(self.newest.as_micros(), Relaxed);
         status.watermark.store(watermark.get().as_micros(), Relaxed);
         status.holder.store(holder as u64, Relaxed);
     }
@@ -569,12 +594,4 @@ impl From<Gone> for Interruption {
     fn from(Gone: Gone) -> Interruption {
         Interruption::Gone
     }
-}
-
-/// Whether a base window ends between two watermarks.
-fn passes_a_window(base: Grain, before: Watermark, now: Watermark) -> bool {
-    if now == Watermark::NONE {
-        return false;
-    }
-    before == Watermark::NONE || base.containing(now.get()) > base.containing(before.get())
 }

@@ -430,7 +430,7 @@ impl Answer<'_> {
             };
             let object = record.as_object_mut().expect("made as an object");
             object.extend(place(&finding.place).as_object().expect("made as an object").clone());
-            let raw = finding.raw.as_ref().map(|raw| crate::export::bytes_text(raw).into_owned());
+            let raw = finding.raw.as_ref().map(|raw| engine_feed::bytes_text(raw).into_owned());
             object.insert("raw".to_owned(), json!(raw));
             record
         };

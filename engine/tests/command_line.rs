@@ -154,7 +154,6 @@ fn grains(place: &Workplace) -> String {
 #[test]
 fn what_this_version_does_not_have_is_refused_clearly() {
     check_refused(&["--format", "delta"], &["--format delta", "not available", "parquet"]);
-    check_refused(&["--dashboard", "127.0.0.1:8080"], &["--dashboard 127.0.0.1:8080", "not available", "show"]);
     for (uri, scheme) in [("kafka://localhost:9092/shop", "kafka"), ("http://localhost:80", "http"), ("s3://b", "s3")] {
         check_refused(&["--input", uri], &[uri, &format!("scheme \"{scheme}\" is not supported"), "stdin"]);
     }

@@ -5,7 +5,7 @@ use engine_model::{Batch, BatchHeader, PartitionId, Semantics, Watermark};
 use engine_parse::{Rules, Slab, parse};
 use engine_window::{Arrival, Progress};
 
-use super::{BATCH_RECORDS_MAX, Source, clock, passes_a_window};
+use super::{BATCH_RECORDS_MAX, Source, clock};
 use crate::message::Gone;
 use crate::partitions::Partitions;
 
@@ -104,7 +104,7 @@ impl<'a> Feed<'a> {
     /// Whether the watermark has passed the end of a window since the last [`Feed::advance`].
     #[must_use]
     pub fn is_due(&self) -> bool {
-        passes_a_window(self.source.base, self.source.sent, self.watermark())
+        self.source.base.ends_between(self.source.sent, self.watermark())
     }
 
     /// Closes the windows that the watermark has passed and hands them over to the committer.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 pub(crate) mod gold;
+pub(crate) mod http;
 pub(crate) mod in_process;
 pub(crate) mod layers;
 pub(crate) mod lines;

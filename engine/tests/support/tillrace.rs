@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -33,8 +35,8 @@ pub(crate) struct Done {
 pub(crate) struct Running {
     child: Guard,
     stdin: Option<ChildStdin>,
-    out: JoinHandle<Vec<u8>>,
-    err: JoinHandle<Vec<u8>>,
+    out: Drain,
+    err: Drain,
     peak_kib: u64,
 }
 
@@ -109,7 +111,7 @@ impl Workplace {
         command.current_dir(self.path()).env_remove("RUST_BACKTRACE");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (out, err) = (drain(child.stdout.take().unwrap()), drain(child.stderr.take().unwrap()));
+        let (out, err) = (Drain::of(child.stdout.take().unwrap()), Drain::of(child.stderr.take().unwrap()));
         Running { stdin: child.stdin.take(), child: Guard(child), out, err, peak_kib: 0 }
     }
 }
@@ -119,12 +121,37 @@ pub(crate) fn text<L: AsRef<str>>(lines: &[L]) -> String {
     lines.iter().flat_map(|line| [line.as_ref(), "\n"]).collect()
 }
 
-fn drain(mut from: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        from.read_to_end(&mut bytes).unwrap();
-        bytes
-    })
+/// Reads all there is, while it comes.
+struct Drain {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
+}
+
+impl Drain {
+    fn of(mut from: impl Read + Send + 'static) -> Drain {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let drained = Arc::clone(&bytes);
+        let thread = thread::spawn(move || {
+            let mut buffer = [0; 4_096];
+            loop {
+                match from.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(count) => drained.lock().unwrap().extend_from_slice(&buffer[..count]),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+        Drain { bytes, thread }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    fn join(self) -> Vec<u8> {
+        self.thread.join().unwrap();
+        std::mem::take(&mut self.bytes.lock().unwrap())
+    }
 }
 
 /// Waits until `condition` holds.
@@ -152,6 +179,23 @@ impl Running {
         self
     }
 
+    /// What it has written to stderr so far.
+    pub(crate) fn said(&self) -> String {
+        self.err.so_far()
+    }
+
+    /// Where its dashboard listens, once it does.
+    pub(crate) fn dashboard(&self) -> SocketAddr {
+        let mut found = None;
+        eventually("the dashboard says where it is", || {
+            let said = self.said();
+            let url = said.lines().find_map(|line| line.strip_prefix("dashboard: http://")?.strip_suffix('/'));
+            found = url.map(|address| address.parse().unwrap());
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
     /// Whether it has not ended.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.0.try_wait().unwrap().is_none()
@@ -174,13 +218,13 @@ impl Running {
             if started.elapsed() > HANG {
                 self.child.0.kill().unwrap();
                 self.child.0.wait().unwrap();
-                let err = self.err.join().unwrap();
+                let err = self.err.join();
                 panic!("tillrace hangs; stderr: {}", String::from_utf8_lossy(&err));
             }
             thread::sleep(Duration::from_millis(1));
         };
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let (out, err) = (text(self.out.join().unwrap()), text(self.err.join().unwrap()));
+        let (out, err) = (text(self.out.join()), text(self.err.join()));
         assert!(!err.contains("panicked"), "{err}");
         Done { code: status.code(), out, err, peak_kib: self.peak_kib }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::calendar::civil_of_day;
-use crate::units::{EventTime, Micros};
+use crate::units::{EventTime, Micros, Watermark};
 
 /// Length of a tumbling window. A whole number of seconds that divides one day, so windows start at midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -220,6 +220,15 @@ impl Grain {
         self.start(WindowId(window.0 + 1))
     }
 
+    /// Whether a window ends between two watermarks, so that somebody who waits for windows has to be told.
+    #[must_use]
+    pub fn ends_between(self, before: Watermark, now: Watermark) -> bool {
+        if now == Watermark::NONE {
+            return false;
+        }
+        before == Watermark::NONE || self.containing(now.get()) > self.containing(before.get())
+    }
+
     /// The date on which a window starts, local to the offset, as `yyyymmdd`.
     #[must_use]
     pub const fn date_key(self, window: WindowId) -> i32 {
@@ -246,6 +255,15 @@ mod tests {
 
     fn grain(seconds: i64, offset: &str) -> Grain {
         Grain::new(WindowLength::new(Micros::from_seconds(seconds)).unwrap(), offset.parse().unwrap())
+    }
+
+    #[test]
+    fn a_window_ends_between_two_watermarks_once_the_second_has_reached_its_end() {
+        let minute = grain(60, "+00:00");
+        let at = |seconds: i64| Watermark::at(EventTime::from_micros(seconds * 1_000_000));
+        assert!(!minute.ends_between(Watermark::NONE, Watermark::NONE));
+        assert!(minute.ends_between(Watermark::NONE, at(1)), "windows before the first watermark have ended");
+        assert_eq!([59, 60, 61].map(|now| minute.ends_between(at(1), at(now))), [false, true, true]);
     }
 
     #[test]

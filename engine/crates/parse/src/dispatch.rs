@@ -8,6 +8,8 @@
 use engine_model::Batch;
 
 use crate::parser::Speculation;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use crate::simd::Simd128;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::{Avx2, Sse2};
 use crate::simd::{Portable, Vectors};
@@ -23,6 +25,9 @@ pub(crate) enum Machine {
     /// 16 bytes at a time, twice.
     #[cfg(target_arch = "x86_64")]
     Sse2(Sse2),
+    /// 16 bytes at a time, twice.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128(Simd128),
     /// 8 bytes at a time, four times.
     Portable,
 }
@@ -34,8 +39,14 @@ impl Machine {
         Avx2::detect().map_or(Machine::Sse2(Sse2), Machine::Avx2)
     }
 
+    /// The best of them. A module of WebAssembly cannot ask: it is compiled with vectors or without.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    pub(crate) fn detect() -> Machine {
+        Machine::Simd128(Simd128)
+    }
+
     /// The best of them.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
     pub(crate) fn detect() -> Machine {
         Machine::Portable
     }
@@ -46,7 +57,9 @@ impl Machine {
         #[cfg(target_arch = "x86_64")]
         let mut all: Vec<Machine> =
             Avx2::detect().map(Machine::Avx2).into_iter().chain([Machine::Sse2(Sse2)]).collect();
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        let mut all = vec![Machine::Simd128(Simd128)];
+        #[cfg(not(any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128"))))]
         let mut all = vec![];
         all.push(Machine::Portable);
         all
@@ -70,6 +83,8 @@ impl Machine {
             }
             #[cfg(target_arch = "x86_64")]
             Machine::Sse2(vectors) => speculation.parse(vectors, slab, rules, record_max, batch),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Machine::Simd128(vectors) => speculation.parse(vectors, slab, rules, record_max, batch),
             Machine::Portable => speculation.parse(Portable, slab, rules, record_max, batch),
         }
     }
@@ -130,5 +145,8 @@ fn uuid_avx2(vectors: Avx2, text: &[u8; 36]) -> Option<[u8; 16]> {
 
 #[cfg(target_arch = "x86_64")]
 impl Compiled for Sse2 {}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+impl Compiled for Simd128 {}
 
 impl Compiled for Portable {}

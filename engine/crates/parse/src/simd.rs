@@ -1,10 +1,10 @@
 //! Blocks of 32 bytes at once: which are special in a JSON string, which differ from another block, and the value of a
-//! UUID's digits; and of 64, by what they are to JSON. Three implementations with one meaning; the caller is compiled
-//! once for each.
+//! UUID's digits; and of 64, by what they are to JSON. Four implementations with one meaning, of which a machine has up to
+//! three; the caller is compiled once for each.
 
 #![expect(clippy::inline_always, reason = "only what is inlined is compiled for the vectors of its caller")]
 #![cfg_attr(
-    target_arch = "x86_64",
+    any(target_arch = "x86_64", all(target_arch = "wasm32", target_feature = "simd128")),
     expect(unsafe_code, reason = "vector instructions, each behind a value that proves the machine has them")
 )]
 
@@ -473,6 +473,120 @@ mod x86 {
     }
 }
 
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) use wasm::Simd128;
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm {
+    use std::arch::wasm32::{
+        i8x16_lt, u8x16_add, u8x16_all_true, u8x16_bitmask, u8x16_eq, u8x16_gt, u8x16_le, u8x16_narrow_i16x8,
+        u8x16_splat, u8x16_swizzle, u16x8_shl, u16x8_shr, u64x2, u64x2_extract_lane, v128, v128_and, v128_load,
+        v128_or,
+    };
+
+    use super::{Classes, Vectors, uuid_digits};
+
+    /// Vectors of WebAssembly, 16 bytes at a time. A module that is compiled with them runs only where they are.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Simd128;
+
+    /// Every 16 bytes of a block.
+    #[inline(always)]
+    fn parts<const N: usize, const PARTS: usize>(block: &[u8; N]) -> [v128; PARTS] {
+        const { assert!(PARTS * 16 == N, "a block of whole vectors") };
+        // SAFETY: the load, which needs no alignment, is of 16 of the `N` bytes, which are as many as `PARTS` vectors have.
+        std::array::from_fn(|part| unsafe { v128_load(block.as_ptr().add(part * 16).cast()) })
+    }
+
+    #[inline(always)]
+    fn equal(bytes: v128, byte: u8) -> v128 {
+        u8x16_eq(bytes, u8x16_splat(byte))
+    }
+
+    /// A bit for each byte of the parts that `marked` marks.
+    #[inline(always)]
+    fn masks<const PARTS: usize>(parts: [v128; PARTS], marked: impl Fn(v128) -> v128) -> u64 {
+        let mut bits = 0;
+        for (part, bytes) in parts.into_iter().enumerate() {
+            bits |= u64::from(u8x16_bitmask(marked(bytes))) << (part * 16);
+        }
+        bits
+    }
+
+    impl Vectors for Simd128 {
+        #[inline(always)]
+        fn classes(self, block: &[u8; 64]) -> Classes {
+            let parts: [v128; 4] = parts(block);
+            Classes {
+                quotes: masks(parts, |bytes| equal(bytes, b'"')),
+                backslashes: masks(parts, |bytes| equal(bytes, b'\\')),
+                blanks: masks(parts, |bytes| {
+                    v128_or(v128_or(equal(bytes, b' '), equal(bytes, b'\t')), equal(bytes, b'\r'))
+                }),
+                controls: masks(parts, |bytes| u8x16_le(bytes, u8x16_splat(0x1F))),
+                marks: masks(parts, |bytes| {
+                    // With bit 5 set, as in `{`, `}`, `:` and `,`: of the brackets both kinds become one.
+                    let lower = v128_or(bytes, u8x16_splat(0x20));
+                    let brackets = v128_or(equal(lower, b'{'), equal(lower, b'}'));
+                    v128_or(brackets, v128_or(equal(lower, b':'), equal(lower, b',')))
+                }),
+                beyond_ascii: masks(parts, |bytes| bytes),
+            }
+        }
+
+        #[inline(always)]
+        fn special(self, block: &[u8; 32]) -> u32 {
+            let parts: [v128; 2] = parts(block);
+            // As a signed number a byte that is not ASCII is negative, so below 0x20 as well.
+            let marked = |bytes| {
+                let strings = v128_or(equal(bytes, b'"'), equal(bytes, b'\\'));
+                v128_or(strings, i8x16_lt(bytes, u8x16_splat(0x20)))
+            };
+            #[expect(clippy::cast_possible_truncation, reason = "two vectors have 32 bytes")]
+            let bits = masks(parts, marked) as u32;
+            bits
+        }
+
+        #[inline(always)]
+        fn differences(self, block: &[u8; 32], other: &[u8; 32]) -> u32 {
+            let ([low, high], [other_low, other_high]): ([v128; 2], [v128; 2]) = (parts(block), parts(other));
+            let same = |bytes, others| u32::from(u8x16_bitmask(u8x16_eq(bytes, others)));
+            !(same(low, other_low) | same(high, other_high) << 16)
+        }
+
+        #[inline(always)]
+        fn uuid(self, text: &[u8; 36]) -> Option<[u8; 16]> {
+            let [a, b, c, d] = uuid_digits(text)?;
+            let (low, high) = (u64x2(a, b), u64x2(c, d));
+            // A letter, 0x61 to 0x66, is greater than any digit; its low nibble lacks nine.
+            let nibbles = |digits| {
+                let letters = u8x16_gt(digits, u8x16_splat(0x39));
+                let nine = v128_and(letters, u8x16_splat(9));
+                u8x16_add(v128_and(digits, u8x16_splat(0x0F)), nine)
+            };
+            let (low_nibbles, high_nibbles) = (nibbles(low), nibbles(high));
+            // The digit that each value is written with. Only where it is the one found was it a digit at all; what is greater
+            // than 15 looks up zero.
+            let table = u64x2(u64::from_le_bytes(*b"01234567"), u64::from_le_bytes(*b"89abcdef"));
+            let is_written = |nibbles, digits| u8x16_eq(u8x16_swizzle(table, nibbles), digits);
+            if !u8x16_all_true(v128_and(is_written(low_nibbles, low), is_written(high_nibbles, high))) {
+                return None;
+            }
+            // Sixteen times the first of each pair and the second, in the low byte of each word; then those side by side.
+            let pairs = |nibbles| v128_and(v128_or(u16x8_shl(nibbles, 4), u16x8_shr(nibbles, 8)), u64x2(LOWS, LOWS));
+            let bytes = u8x16_narrow_i16x8(pairs(low_nibbles), pairs(high_nibbles));
+            let halves = [u64x2_extract_lane::<0>(bytes), u64x2_extract_lane::<1>(bytes)];
+            let mut value = [0; 16];
+            value[..8].copy_from_slice(&halves[0].to_le_bytes());
+            value[8..].copy_from_slice(&halves[1].to_le_bytes());
+            Some(value)
+        }
+    }
+
+    /// The low byte of each word.
+    const LOWS: u64 = 0x00FF_00FF_00FF_00FF;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -524,6 +638,8 @@ mod tests {
                         assert_eq!(avx2.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
                     }
                 }
+                #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+                assert_eq!(Simd128.classes(&block), expected, "{byte:#x} at {index} among {others:#x}");
             }
         }
     }

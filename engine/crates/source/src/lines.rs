@@ -172,6 +172,7 @@ impl<R: Read> LineReader<R> {
     }
 
     /// Whether all there is has been yielded, so far as is known without reading.
+    #[cfg(feature = "files")]
     pub(crate) fn is_exhausted(&self) -> bool {
         self.phase == Phase::Ended && self.start == self.filled && !self.given_back
     }

@@ -19,6 +19,7 @@ mod cursor;
 mod dedup;
 mod delay;
 mod dimension;
+mod distinct;
 mod memory;
 mod merge;
 mod partial;
@@ -33,6 +34,7 @@ mod totals;
 mod tests;
 
 pub use delay::DelayHistogram;
+pub use distinct::{DistinctCounts, DistinctSets};
 pub use merge::{Closed, GoldRows, Merger, RollupSets};
 pub use partial::WindowPartial;
 pub use progress::{Arrival, Progress};

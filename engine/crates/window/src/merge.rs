@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine_model::gold::{self, GoldTable, TableSchema};
-use engine_model::{Cell, EventTime, Grain, Rows, Semantics, Watermark, WindowId};
+use engine_model::{Cell, EventTime, Grain, Rows, Semantics, Text, TextArena, Watermark, WindowId};
 
 use crate::dimension::{Dimension, Version};
 use crate::partial::WindowPartial;
@@ -238,6 +238,18 @@ impl Merger {
         rows
     }
 
+    /// The name of a product, by its newest version in closed windows. Expected O(1).
+    ///
+    /// # Panics
+    /// Never: names of events are UTF-8.
+    #[must_use]
+    pub fn product_name(&self, product_id: &str) -> Option<String> {
+        let mut arena = TextArena::new();
+        let key = Text::new(product_id.as_bytes(), &mut arena);
+        let [name, _] = self.catalogue.get(&key, &arena)?.texts;
+        Some(as_str(name.bytes(self.catalogue.arena(), &mut [0; 36])).to_owned())
+    }
+
     /// The newest version of every customer in closed windows: all rows of `dim_customer`.
     #[must_use]
     pub fn dim_customer(&self) -> Rows {
@@ -277,6 +289,11 @@ impl Merger {
             })
         });
         sets.collect()
+    }
+
+    /// The base windows handed over and not closed yet, ascending, with the figures known of them.
+    pub fn pending_windows(&self) -> impl Iterator<Item = (WindowId, &Sums)> {
+        self.windows.iter().map(|(window, partial)| (*window, partial.sums()))
     }
 
     /// The rollups that are open: their grains, windows and figures of the base windows closed so far.

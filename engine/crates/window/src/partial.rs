@@ -8,6 +8,7 @@
 use engine_model::{Batch, Event, EventKind, Item, Text, TextArena, WindowId};
 
 use crate::dimension::{Dimension, Version};
+use crate::distinct::DistinctSets;
 use crate::sessions::StageMask;
 use crate::text_map::{Tag, TextTable, with_margin};
 use crate::totals::{ProductSums, Sold, Sums, Totals, payment_key};
@@ -136,6 +137,12 @@ impl WindowPartial {
     #[must_use]
     pub fn sums(&self) -> &Sums {
         &self.totals.sums
+    }
+
+    /// A copy of the distinct sets, to be merged with those of other shards and counted.
+    #[must_use]
+    pub(crate) fn distinct_sets(&self) -> DistinctSets {
+        DistinctSets::of(self.window, &self.totals)
     }
 
     /// Distinct sessions known here. Costs a pass over all events' sessions.

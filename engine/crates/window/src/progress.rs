@@ -64,6 +64,12 @@ impl Progress {
         Watermark::trailing(self.max, self.lateness)
     }
 
+    /// The greatest event time of the valid records so far; `None` before the first.
+    #[must_use]
+    pub fn newest(&self) -> Option<EventTime> {
+        (self.max != EventTime::MIN).then_some(self.max)
+    }
+
     /// Judges the records of the partition's next batch, in order: sets `max_before` in its header and, in each event,
     /// the watermark before it, the observed window and whether it is late.
     ///

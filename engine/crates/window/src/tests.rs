@@ -9,7 +9,7 @@ use engine_model::{
 };
 use proptest::prelude::*;
 
-use crate::{Arrival, Merger, Progress, QualityPartial, Shard, WindowPartial};
+use crate::{Arrival, DistinctCounts, Merger, Progress, QualityPartial, Shard, WindowPartial};
 
 /// Seconds since the epoch.
 fn at(seconds: i64) -> EventTime {
@@ -473,6 +473,13 @@ proptest! {
         let nothing = WindowPartial::new(WindowId(0));
         prop_assert_eq!(rows_of(&merged(&nothing, &a)), rows_of(&a));
         prop_assert_eq!(rows_of(&merged(&a, &nothing)), rows_of(&a));
+        let mut sets = a.distinct_sets();
+        for part in [b, c, d] {
+            sets.merge(&part.distinct_sets());
+        }
+        let mut whole = partial(&sketches, |_| true);
+        let (customers, sessions) = (whole.customer_count() as u64, whole.session_count());
+        prop_assert_eq!(sets.count(), DistinctCounts { customers, sessions });
     }
 }
 
