@@ -163,6 +163,7 @@ fn engine_run(file: &Path, lake: &Path, shards: usize) {
         max_future: Micros::DAY,
         pace: None,
         idle_timeout: Micros::MINUTE,
+        at_end: engine::AtEnd::Emit,
     };
     let summary = engine::run(&config, &Status::new(), &Arc::new(AtomicBool::new(false))).expect("the lake is new");
     assert_eq!(summary.ledger.records, LINES, "{:?}", summary.ledger);
