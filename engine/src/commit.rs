@@ -103,8 +103,8 @@ pub(crate) struct Committer {
     ledger: Ledger,
     /// The end of the last window that was closed, of any grain.
     emitted: EventTime,
-    /// The first base window that was not emitted when the run began; of a new lake none that any event can lie in.
-    first_window: WindowId,
+    /// The first base window that was not emitted when the run began, if any was.
+    first_window: Option<WindowId>,
     open_windows: Vec<WindowId>,
     collector: Collector,
     commit_delay: Duration,
@@ -147,7 +147,7 @@ impl Committer {
             exclusions_of_last: Exclusions::default(),
             ledger: (&cut.books).into(),
             emitted: cut.emitted(),
-            first_window: semantics.base().containing(cut.emitted()),
+            first_window: cut.emitted_us.map(|_| semantics.base().containing(cut.emitted())),
             open_windows: Vec::new(),
             paces_commits: false,
             commit_delay: testing::commit_delay().unwrap_or(delay),
@@ -271,7 +271,7 @@ impl Committer {
     /// Closes the windows that all reporters have passed.
     fn close_windows(&mut self) -> Result<(), CommitterError> {
         let global = self.reporters.iter().map(|reporter| reporter.watermark).min().unwrap_or(Watermark::END);
-        if global == Watermark::END && self.merger.has_only_quality_of(self.first_window) {
+        if global == Watermark::END && self.first_window.is_some_and(|first| self.merger.has_only_quality_of(first)) {
             // All that this run brought was late, and is observed in the first window that is not emitted. That window belongs to
             // whoever brings its events.
             return Ok(());

@@ -152,18 +152,18 @@ fn a_refused_run_leaves_the_truth_of_the_run_before_it_alone() {
     let folder = tempfile::tempdir().unwrap();
     let truth = folder.path().join("truth.jsonl");
     let lake = folder.path().join("lake");
-    let run = |events: &str| {
+    let run = |events: &str, window: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tillrace"));
-        command.args(["run", "--events", events, "--lake"]).arg(&lake).arg("--truth").arg(&truth);
+        command.args(["run", "--events", events, "--window", window, "--lake"]).arg(&lake).arg("--truth").arg(&truth);
         command.output().unwrap().status.code()
     };
-    assert_eq!(run("500"), Some(0));
+    assert_eq!(run("500", "60s"), Some(0));
     let written = fs::read(&truth).unwrap();
     assert_eq!(read_truth(&truth).len(), 500);
-    assert_eq!(run("100"), Some(2));
+    assert_eq!(run("100", "10s"), Some(2));
     assert!(fs::read(&truth).unwrap() == written);
     // A run that is not refused starts the file anew, also where it will be shorter.
     fs::remove_dir_all(&lake).unwrap();
-    assert_eq!(run("100"), Some(0));
+    assert_eq!(run("100", "10s"), Some(0));
     assert_eq!(read_truth(&truth).len(), 100);
 }
