@@ -36,9 +36,11 @@ export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here:$checks
 work=target/powerbi
 rm -rf "$work"
 mkdir -p "$work"
-echo "== a lake of fifteen days"
+echo "== lakes: fifteen days, a few days of a tiny shop, and some at another offset"
 "$tillrace" run --seed 8 --duration 15d --rate 1 --lake "$work/lake" --summary json >"$work/summary.json"
-export POWERBI_LAKE=$root/$work/lake
+"$tillrace" run --seed 8 --duration 3d --rate 0.2 --utc-offset=+05:30 --lake "$work/offset" --summary json >"$work/offset.json"
+"$tillrace" run --seed 8 --duration 9d --rate 0.05 --lake "$work/small" --summary json >"$work/small.json"
+export POWERBI_LAKE=$root/$work/lake POWERBI_SMALL_LAKE=$root/$work/small POWERBI_OFFSET_LAKE=$root/$work/offset
 
 echo "== Microsoft's catalogue of visuals, validator of reports and parser of M"
 node=
@@ -81,8 +83,7 @@ echo "== tests: measures against SQL, planted faults, parsers, variants, themes"
 echo "== a second opinion on the measures"
 # Without its dependencies: they serve its server, of which only the DAX engine is used here.
 .venv/bin/pip install --quiet --disable-pip-version-check --no-deps pbix-mcp==0.9.149
-"$tillrace" run --seed 8 --duration 9d --rate 0.05 --lake "$work/small" --summary json >"$work/small.json"
-.venv/bin/python "$checks/second_opinion.py" --lake "$work/small"
+.venv/bin/python "$checks/second_opinion.py" --lake "$POWERBI_SMALL_LAKE"
 
 echo "== previews"
 if [[ ${1:-} == --previews ]]; then

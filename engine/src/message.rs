@@ -58,7 +58,10 @@ pub(crate) enum Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Gone;
 
-/// Waits longer the longer it has waited: spins, then yields, then sleeps.
+/// Waits longer the longer it has waited: spins, then sleeps.
+///
+/// It does not yield: where another process wants the core, that hands it a whole slice of some milliseconds, which is
+/// more than the rings hold.
 #[derive(Debug, Default)]
 pub(crate) struct Patience {
     rounds: u32,
@@ -66,14 +69,11 @@ pub(crate) struct Patience {
 
 impl Patience {
     const SPINS: u32 = 64;
-    const YIELDS: u32 = 128;
     const SLEEP: Duration = Duration::from_micros(100);
 
     pub(crate) fn wait(&mut self) {
         if self.rounds < Patience::SPINS {
             std::hint::spin_loop();
-        } else if self.rounds < Patience::SPINS + Patience::YIELDS {
-            std::thread::yield_now();
         } else {
             std::thread::sleep(Patience::SLEEP);
         }

@@ -15,113 +15,36 @@ import json
 import sys
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")
 import matplotlib.dates as mdates
-import matplotlib.pyplot as plt
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
 import minterpreter
 import model as semantic_model
 import report as report_files
+from canvas import POINT, Canvas, Theme, close
 from evaluator import Context, Evaluator
 from formatting import formatted
 from visualquery import VisualQuery, field_of
 
 HERE = Path(__file__).resolve().parent
-SCALE = 1.25  # pixels of the picture for one of the page
 BLANK = "(Blank)"
-# Pixels of a page for a point: 96 / 72 in Power BI, less what the wider letters of matplotlib's font take more than Segoe UI's.
-POINT = 1.333 * 0.87
 SOURCES = "sources.sha256"
 
 
 def sources_hash(project):
     """A hash of what the previews are drawn from, so that a test can say that they are stale."""
     digest = hashlib.sha256()
-    files = [
-        *project.glob("Tillrace.*/**/*.json"),
-        *project.glob("Tillrace.*/**/*.tmdl"),
-        *project.glob("themes/*.json"),
-        HERE / "preview.py",
-    ]
-    for path in sorted(files):
-        digest.update(path.relative_to(project).as_posix().encode())
-        digest.update(path.read_bytes())
+    for folder, patterns in (
+        (project, ("Tillrace.*/**/*.json", "Tillrace.*/**/*.tmdl", "themes/*.json")),
+        (HERE, ("preview.py", "canvas.py")),
+    ):
+        for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-class Theme:
-    """The colours that the drawing needs, from a theme's JSON."""
-
-    def __init__(self, document):
-        self.colors = document["dataColors"]
-        self.text, self.quiet = document["foreground"], document["foregroundNeutralSecondary"]
-        self.card, self.page = document["background"], document["backgroundLight"]
-        self.line = document["backgroundNeutral"]
-
-
-class Canvas:
-    """A page's picture: one axis in page pixels, its origin at the top left, and inset axes for charts."""
-
-    def __init__(self, width, height, theme):
-        self.width, self.height, self.theme = width, height, theme
-        self.figure = plt.figure(figsize=(width / 100, height / 100), dpi=100 * SCALE, facecolor=theme.page)
-        self.axes = self.figure.add_axes([0, 0, 1, 1])
-        self.axes.set_xlim(0, width)
-        self.axes.set_ylim(height, 0)
-        self.axes.axis("off")
-        self.problems = []
-
-    def box(self, left, top, width, height, color=None, edge=None):
-        style = FancyBboxPatch(
-            (left, top),
-            width,
-            height,
-            boxstyle="round,pad=0,rounding_size=6",
-            facecolor=color or self.theme.card,
-            edgecolor=edge or self.theme.line,
-            linewidth=0.8,
-        )
-        self.axes.add_patch(style)
-
-    def text(self, x, y, text, size=9, color=None, bold=False, align="left", room=None, where="", shorten=False):
-        """One line of text; `room` is the width that it may take."""
-        drawn = self.axes.text(
-            x,
-            y,
-            text,
-            fontsize=size * POINT * 0.72,
-            color=color or self.theme.text,
-            ha=align,
-            va="center",
-            fontweight="bold" if bold else "normal",
-            parse_math=False,
-        )
-        if room is not None:
-            while self.measure(drawn) > room and shorten and len(text) > 2:
-                text = text[:-2].rstrip() + "…"
-                drawn.set_text(text)
-            if self.measure(drawn) > room + 1:
-                self.problems.append(f"{where}: {text!r} is {self.measure(drawn):.0f} wide and has {room:.0f}")
-        return drawn
-
-    def measure(self, drawn):
-        return drawn.get_window_extent(self.figure.canvas.get_renderer()).width / SCALE
-
-    def inset(self, left, top, width, height):
-        axes = self.figure.add_axes(
-            [left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height]
-        )
-        axes.set_facecolor(self.theme.card)
-        axes.tick_params(labelsize=9 * POINT * 0.72, colors=self.theme.quiet, length=0, pad=3)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(self.theme.line)
-        return axes
 
 
 class Drawer:
@@ -479,61 +402,48 @@ class Drawer:
         x = starts[place + 1] - 4 if right else starts[place] + 4
         canvas.text(x, y, text, 9, color, bold, "right" if right else "left", wide, where, shorten=not right)
 
-    def draw_pivotTable(self, canvas, _page, visual, result, frame, where, _phone):
-        row_at = [role for role, _ in result.groups].index("Rows")
-        column_at = 1 - row_at
+    def draw_pivotTable(self, canvas, page, visual, result, frame, where, _phone):
+        rows_at = [role for role, _ in result.groups].index("Rows")
+        row_key, column_key = (field_of(result.groups[place][1])[1:] for place in (rows_at, 1 - rows_at))
         measure = result.measures[0][1]
         name = field_of(measure)[2]
-        columns = sorted(
-            {values[column_at] for values, _ in result.rows},
-            key=lambda v: self.query.order_of(field_of(result.groups[column_at][1])[1:])[v],
-        )
-        names = sorted(
-            {values[row_at] for values, _ in result.rows},
-            key=lambda v: self.query.order_of(field_of(result.groups[row_at][1])[1:])[v],
-        )
-        held = {(values[row_at], values[column_at]): got[name] for values, got in result.rows}
-        page_outer = Context.of(self.query.outer(_page, visual))
-        key = field_of(result.groups[row_at][1])[1:]
-        column_key = field_of(result.groups[column_at][1])[1:]
-        subtotal = lambda k, v: self.dax.measure(name, page_outer.with_filters({**page_outer.columns, k: {v}}))
-        figures = [float(value) for value in held.values() if value is not None]
-        shade = lambda value: (
-            None
-            if value is None
-            else matplotlib.colors.to_hex(
-                blend("#FFFFFF", "#7FB8DC", (float(value) - min(figures)) / (max(figures) - min(figures)))
-            )
-        )
-        rows = [
-            [
-                str(row),
-                *[self.shown(measure, held.get((row, column))) for column in columns],
-                self.shown(measure, subtotal(key, row)),
-            ]
-            for row in names
+        held = {(values[rows_at], values[1 - rows_at]): got[name] for values, got in result.rows}
+        rows = self.in_order(row_key, {row for row, _ in held})
+        columns = self.in_order(column_key, {column for _, column in held})
+        outer = self.query.outer(page, visual)
+        subtotal = lambda key, value: self.shown(measure, self.dax.measure(name, Context.of({**outer, key: {value}})))
+        shade = gradient(visual, held.values())
+        body = [
+            [str(row), *[self.shown(measure, held.get((row, column))) for column in columns], subtotal(row_key, row)]
+            for row in rows
         ]
-        colors = [[None, *[shade(held.get((row, column))) for column in columns], None] for row in names]
-        total = [
-            "Total",
-            *[self.shown(measure, subtotal(column_key, column)) for column in columns],
-            self.shown(measure, result.totals[name]),
-        ]
-        self.grid(
-            canvas,
-            frame,
-            [field_of(result.groups[row_at][1])[2], *map(str, columns), "Total"],
-            rows,
-            total,
-            [False] + [True] * (len(columns) + 1),
-            where,
-            colors,
-        )
+        colors = [[None, *[shade(held.get((row, column))) for column in columns], None] for row in rows]
+        foot = [*[subtotal(column_key, column) for column in columns], self.shown(measure, result.totals[name])]
+        header = [row_key[1], *map(str, columns), "Total"]
+        right = [False] + [True] * (len(columns) + 1)
+        self.grid(canvas, frame, header, body, ["Total", *foot], right, where, colors)
+
+    def in_order(self, key, values):
+        """Values of a column in the order that the model gives them."""
+        order = self.query.order_of(key)
+        return sorted(values, key=order.get)
 
 
-def blend(low, high, part):
-    first, last = matplotlib.colors.to_rgb(low), matplotlib.colors.to_rgb(high)
-    return [a + (b - a) * part for a, b in zip(first, last, strict=True)]
+def gradient(visual, values):
+    """Value to colour by the visual's own rule for the background of its cells."""
+    background = visual.document["visual"]["objects"]["values"][0]["properties"]["backColor"]
+    rule = background["solid"]["color"]["expr"]["FillRule"]["FillRule"]["linearGradient2"]
+    low, high = (to_rgb(rule[end]["color"]["Literal"]["Value"].strip("'")) for end in ("min", "max"))
+    figures = [float(value) for value in values if value is not None]
+    least, span = min(figures), (max(figures) - min(figures)) or 1
+
+    def shade(value):
+        if value is None:
+            return None
+        part = (float(value) - least) / span
+        return to_hex([a + (b - a) * part for a, b in zip(low, high, strict=True)])
+
+    return shade
 
 
 def bound_values(evaluator):
@@ -572,7 +482,7 @@ def draw(project, lake, output):
     for name, page, theme, phone in pictures:
         canvas = Drawer(evaluator, report, theme, bound).page(page, phone)
         save(canvas.figure, output / f"{name}.png")
-        plt.close(canvas.figure)
+        close(canvas)
         problems += [f"{name}: {problem}" for problem in canvas.problems]
     (output / SOURCES).write_text(sources_hash(project) + "\n", encoding="utf-8")
     return problems

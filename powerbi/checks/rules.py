@@ -19,7 +19,7 @@ TYPES = {
 def check(model):
     """Everything that is wrong with the model."""
     rules = (
-        settings, described, formatted, columns_well_kept, sorted_columns, lineage, relationships, star, keys_related,
+        settings, described, formatted, columns_well_kept, sorted_columns, hierarchies, lineage, relationships, star, keys_related,
         measure_references, measure_cycles, measure_style, additivity, queries, query_columns, ranges,
     )  # fmt: skip
     return list(model.findings) + [finding for rule in rules for finding in rule(model)]
@@ -130,6 +130,19 @@ def sorted_columns(model):
             yield Finding(
                 "sort-column", f"{table}[{name}]", "the names need a sortByColumn: the alphabet is the wrong order"
             )
+
+
+def hierarchies(model):
+    for table in model.tables.values():
+        for found in table.node.of("hierarchy"):
+            where = f"{table.name}/{found.name}"
+            if not found.description:
+                yield Finding("described", where, "the hierarchy has no description")
+            for level in found.of("level"):
+                column = table.columns.get(level.get("column"))
+                if column is None or column.hidden:
+                    message = f"level {level.name!r} stands on {level.get('column')!r}, no visible column of the table"
+                    yield Finding("hierarchy", where, message)
 
 
 def lineage(model):

@@ -87,7 +87,7 @@ def main():
         for name in names:
             ours = own.measure(name, Context.of(dict(case.filters)))
             count += 1
-            if not same(theirs.get(name), ours):
+            if not same(theirs.get(name), plain(ours)):
                 differ += 1
                 print(f"[{name}] in {case.name}: {theirs.get(name)!r} by pbix-mcp, {ours!r} by ours")
     print(

@@ -49,6 +49,7 @@ TEXT_FAULTS = [
     ("hidden-keys", "a visible foreign key", TABLES + "Payments.tmdl", "\t\tisHidden\n", ""),
     ("sort-column", "months sorted by the alphabet", TABLES + "Date.tmdl", "\t\tsortByColumn: 'Month Number'\n", ""),
     ("sort-column", "sorted by a column that does not exist", TABLES + "Date.tmdl", "sortByColumn: 'Weekday Number'", "sortByColumn: 'Weekday No'"),
+    ("hierarchy", "a level of a column that does not exist", TABLES + "Date.tmdl", "\t\t\tcolumn: Year-Month", "\t\t\tcolumn: Month-Year"),
     ("lineage-tag", "a copied lineage tag", TABLES + "Date.tmdl", "c7109cac-da34-5bcd-b1c5-286c2c0326c5", "fb9a1f0e-8bbc-5a38-af4c-17bef2c4821b"),
     ("no-double", "money as double", TABLES + "Product.tmdl", "dataType: decimal", "dataType: double"),
     ("partition", "a table without a partition", TABLES + "Product.tmdl", "\tpartition Product = m\n", "\tpartition Product = m\n\t\tmode: import\n\t\tsource = 1\n\n\tpartition Other = m\n"),

@@ -53,7 +53,7 @@ GRAMMAR = {
     ),
     "table": Kind(
         {"lineageTag": TEXT, "isHidden": FLAG, "dataCategory": TEXT},
-        ("refreshPolicy", "measure", "column", "partition", "annotation"),
+        ("refreshPolicy", "measure", "column", "hierarchy", "partition", "annotation"),
     ),
     "refreshPolicy": Kind(
         {
@@ -86,6 +86,8 @@ GRAMMAR = {
         },
         ("annotation",),
     ),
+    "hierarchy": Kind({"lineageTag": TEXT}, ("level",)),
+    "level": Kind({"lineageTag": TEXT, "column": TEXT}),
     "partition": Kind(
         {"mode": one_of("import", "directQuery", "dual"), "source": EXPRESSION},
         default=one_of("m"),
@@ -246,7 +248,7 @@ class Parser:
             if not parts:
                 raise self.error(f"{name} is {value!r}; expected Table.Column", line)
             return parts
-        return unquote(value) if name == "sortByColumn" else value
+        return unquote(value) if name in ("sortByColumn", "column") else value
 
     def object(self, text, level, allowed, description):
         match = OBJECT.match(text)

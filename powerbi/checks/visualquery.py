@@ -78,12 +78,15 @@ class VisualQuery:
         ranked.sort(key=lambda entry: (-entry[0], entry[1]))
         return {value for _, _, value in ranked[: query["Top"]]}
 
-    def run(self, page, visual):
+    def run(self, page, visual, clicked=None):
+        """What the visual shows; `clicked` adds the filters of a data point that was clicked in another visual."""
         groups, measures = [], []
         for role, found in visual.roles.items():
             for projection in found:
                 (groups if field_of(projection)[0] == "Column" else measures).append((role, projection))
         outer = self.outer(page, visual)
+        for key, values in (clicked or {}).items():
+            self.narrow(outer, key, values)
         base = Context.of(outer)
         keys = [field_of(projection)[1:] for _, projection in groups]
         rows = []
@@ -131,17 +134,12 @@ class VisualQuery:
         wanted = visual.document["visual"].get("query", {}).get("sortDefinition", {}).get("sort", [])
         for entry in reversed(wanted):
             kind, table, name = next(references(entry["field"]))
-            value = (
-                (lambda row, n=name: row[1][n])
-                if kind == "Measure"
-                else (lambda row, k=(table, name): row[0][keys.index(k)])
-            )
-            rows.sort(
-                key=lambda row: (value(row) is not None, value(row) if value(row) is not None else 0),
-                reverse=entry["direction"] == "Descending",
-            )
+            place = keys.index((table, name)) if kind == "Column" else None
+            value = lambda row, p=place, n=name: row[1][n] if p is None else row[0][p]
+            rows.sort(key=lambda row, v=value: (v(row) is not None, v(row)), reverse=entry["direction"] == "Descending")
 
     def order_of(self, key):
+        """The place of each value of a column, by the column that sorts it; blank comes first."""
         table, column = key
         by = self.dax.model.column(table, column).node.get("sortByColumn", column)
         held, sorting = self.dax.column(table, column), self.dax.column(table, by)
