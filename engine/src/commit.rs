@@ -21,7 +21,7 @@ const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
 const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
 
 /// Where somebody looks on while files are read, commits come so often at the most,
-const WATCHED_COMMIT_DELAY_MIN: Duration = Duration::from_secs(1);
+const WATCHED_COMMIT_DELAY_MIN: Duration = Duration::from_secs(2);
 
 /// and take no more than one in so many of the committer's seconds.
 const WATCHED_COMMIT_SHARE: u32 = 100;
