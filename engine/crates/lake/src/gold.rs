@@ -45,7 +45,7 @@ use crate::staging::{CommitError, CommitPart, Staging};
 /// The most rows to which a file grows by being replaced. A file that one commit fills may have more.
 pub const FILE_ROWS_MAX: usize = 2_000_000;
 
-/// About how many bytes of rows wait before [`GoldWriter::append`] commits by itself.
+/// About how many bytes of rows wait in memory before they are staged.
 pub const PENDING_BYTES_MAX: usize = 64 << 20;
 
 /// Writes the Gold tables of a lake. There must be one for a lake.

@@ -40,7 +40,8 @@ pub struct CommitReport {
 
 /// Writes a lake. There must be one for a lake.
 ///
-/// In memory are the rows that wait, see [`GoldWriter`](crate::GoldWriter) and [`LakeWriter::pending_bytes`].
+/// In memory are the rows that wait, see [`LakeWriter::pending_bytes`], and for each table of Gold the rows of its
+/// newest file while that can still be replaced.
 #[derive(Debug)]
 pub struct LakeWriter {
     lake: Lake,
@@ -117,13 +118,16 @@ impl LakeWriter {
         self.gold.as_ref().map_or(&[], GoldWriter::tables)
     }
 
-    /// Takes all rows of one window of Gold; see [`GoldWriter::append`]. Does nothing where Gold is left out.
+    /// Takes all rows of one window of Gold: for each table of the grain its rows, by the table's place, none where it has none. `grain` is
+    /// a place in [`engine_model::Semantics::grains`]; the windows of a grain come in ascending order, each once. Copies the
+    /// rows. Does nothing where Gold is left out.
     ///
     /// # Errors
     /// Where rows that wait had to be written first, and that has failed.
     ///
     /// # Panics
-    /// As [`GoldWriter::append`].
+    /// Where a table is not of this grain, rows are not of the table or not of the window, or the window is not after the one
+    /// before it.
     pub fn append_window<'a>(
         &mut self,
         grain: usize,
@@ -137,7 +141,7 @@ impl LakeWriter {
     /// Replaces a dimension's rows, all of them, with the next commit.
     ///
     /// # Panics
-    /// As [`GoldWriter::replace_dimension`].
+    /// Where the table is no dimension or the rows are not of it.
     pub fn replace_dimension(&mut self, table: usize, rows: Rows) {
         if let Some(gold) = &mut self.gold {
             gold.replace_dimension(table, rows);
@@ -155,7 +159,8 @@ impl LakeWriter {
         }
     }
 
-    /// Takes rows of Bronze or Silver, all of one local day since 1970-01-01, or of none; see [`LayerWriter::append`].
+    /// Takes rows of Bronze or Silver, all of one local day since 1970-01-01, or of none. Waits
+    /// where the layer's thread is far behind.
     ///
     /// # Errors
     /// Where writing rows of the layer has failed before.
