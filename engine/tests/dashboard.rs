@@ -446,9 +446,9 @@ fn an_address_that_cannot_be_had_is_refused_before_the_lake_is_touched() {
     let place = Workplace::new();
     place.run(&["--events", "10"]);
     place
-        .tillrace(&["run", "--events", "10", "--dashboard", "127.0.0.1:0"])
+        .tillrace(&["run", "--events", "10", "--window", "30s", "--dashboard", "127.0.0.1:0"])
         .assert_code(2)
-        .assert_says(&["already holds"]);
+        .assert_says(&["was made with --window 1m, not --window 30s"]);
 }
 
 #[test]
