@@ -14,8 +14,12 @@ use crate::figures::{Collector, Figures};
 use crate::message::{Barrier, CommitWish, Gone, Patience, Report, SourceBarrier, receive};
 use crate::testing;
 
-/// How long a closed window of a stream waits to be written: well under the two seconds that the contract allows.
-const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(500);
+/// How long a closed window of a stream waits to be written, so that windows of several grains that close together are one
+/// commit: far under the two seconds that the contract allows.
+const STREAM_COMMIT_DELAY: Duration = Duration::from_millis(50);
+
+/// How long everything else that has come waits at least: rows of other layers, and parts of windows that others hold open.
+const ROWS_COMMIT_DELAY: Duration = Duration::from_millis(500);
 
 /// The same for files and a bounded simulation, where nobody waits and each commit writes the newest files anew.
 const FILE_COMMIT_DELAY: Duration = Duration::from_secs(5);
@@ -112,6 +116,8 @@ pub(crate) struct Committer {
     paces_commits: bool,
     /// Since when something has been waiting for a commit.
     waiting_since: Option<Instant>,
+    /// Since when rows of a closed window have been waiting for a commit.
+    closed_since: Option<Instant>,
     dimensions_written: Instant,
     /// Whether windows were closed since the dimensions were written.
     has_news: bool,
@@ -152,6 +158,7 @@ impl Committer {
             paces_commits: false,
             commit_delay: testing::commit_delay().unwrap_or(delay),
             waiting_since: None,
+            closed_since: None,
             dimensions_written: Instant::now(),
             has_news: false,
             grains: semantics.grains().to_vec(),
@@ -200,7 +207,9 @@ impl Committer {
             if let Some(watch) = &mut self.watch {
                 watch.tick(&self.merger, &self.ledger);
             }
-            let is_time = self.waiting_since.is_some_and(|since| since.elapsed() >= self.commit_delay);
+            let is_over = |since: Option<Instant>, delay| since.is_some_and(|since| since.elapsed() >= delay);
+            let is_time = is_over(self.closed_since, self.commit_delay)
+                || is_over(self.waiting_since, self.commit_delay.max(ROWS_COMMIT_DELAY));
             if is_time || self.writer.pending_bytes() >= PENDING_BYTES_MAX {
                 self.wish.ask(self.barriers + 1);
             }
@@ -284,6 +293,7 @@ impl Committer {
             let of_grain = tables.filter(|(_, table)| table.grain == Some(closed.grain)).map(|(index, _)| index);
             let rows = of_grain.map(|index| (index, &self.rows[index]));
             self.writer.append_window(closed.grain, closed.window, rows)?;
+            self.closed_since.get_or_insert_with(Instant::now);
             self.expect(closed);
             if let Some(watch) = &mut self.watch {
                 watch.closed(&self.merger, closed, &self.rows);
@@ -338,7 +348,7 @@ impl Committer {
         let cut = self.cut(&unattributed, quality);
         let (merger, exclusions) = (&self.merger, &self.exclusions);
         self.writer.commit(&cut.to_line(), &increment, || state_frame(&merger.snapshot(), exclusions))?;
-        self.waiting_since = None;
+        (self.waiting_since, self.closed_since) = (None, None);
         self.tell();
         for partition in &self.partitions {
             if let PartitionCut { identity: Identity::Stream { log }, stand, .. } = partition {

@@ -274,7 +274,13 @@ fn an_open_window_grows_never_shrinks_and_ends_as_the_closed_one() {
             assert_eq!(closed, value, "{name}");
         }
         // The hour goes on: its closed minutes, to which the open one is added.
-        let open = events.next_of("open").data;
+        let open = loop {
+            // The window may close before the shards have told of the next one.
+            let open = events.next_of("open").data;
+            if open["windows"].as_array().is_some_and(|windows| !windows.is_empty()) {
+                break open;
+            }
+        };
         assert_eq!(
             (&open["rollups"][0]["grain"], &open["rollups"][0]["events"]),
             (&"1h".into(), &300.into()),
