@@ -229,6 +229,22 @@ fn the_lock_of_a_killed_run_is_taken_over() {
     run(&place, "lake", &["-", "shop.jsonl"], &[]).assert_code(0);
 }
 
+/// A killed process keeps its lock until its memory is given back; a script that repeats the command at once need not know.
+#[test]
+fn a_lock_that_is_let_go_of_within_a_moment_is_waited_for() {
+    let place = Workplace::new();
+    place.write_lines("shop.jsonl", &minutes(0, 5));
+    run(&place, "lake", &["shop.jsonl"], &["--at-end", "keep"]).assert_code(0);
+    let lock = std::fs::OpenOptions::new().write(true).open(place.lake().join("_tillrace/lock")).unwrap();
+    lock.lock().unwrap();
+    let holder = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(lock);
+    });
+    run(&place, "lake", &["shop.jsonl"], &[]).assert_code(0);
+    holder.join().unwrap();
+}
+
 #[test]
 fn hourly_files_fed_as_they_come_give_the_rows_of_all_at_once() {
     let place = Workplace::new();

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use engine_model::Semantics;
 use serde_json::Value;
@@ -358,15 +359,22 @@ fn refuse_tables(store: &dyn Store, path: &Path) -> Result<(), CreateError> {
     Ok(())
 }
 
+/// How long a lock that is held is tried for: a killed process keeps it until its memory is given back.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Locks a lake that is there.
 fn take_lock(store: &dyn Store, path: &Path) -> Result<Option<File>, CreateError> {
     let at = path.join(MARK).join("lock");
-    match store.lock(&at) {
-        Ok(TryLock::Locked(file)) => Ok(file),
-        Ok(TryLock::Held) => Err(locked(store, path.to_owned())),
-        Err(error) => {
-            let source = StoreError::of(Operation::Lock, &at)(error);
-            Err(CreateError::Read { path: path.to_owned(), source })
+    let began = Instant::now();
+    loop {
+        match store.lock(&at) {
+            Ok(TryLock::Locked(file)) => return Ok(file),
+            Ok(TryLock::Held) if began.elapsed() < LOCK_PATIENCE => std::thread::sleep(Duration::from_millis(20)),
+            Ok(TryLock::Held) => return Err(locked(store, path.to_owned())),
+            Err(error) => {
+                let source = StoreError::of(Operation::Lock, &at)(error);
+                return Err(CreateError::Read { path: path.to_owned(), source });
+            }
         }
     }
 }
