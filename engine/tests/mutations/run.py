@@ -615,7 +615,7 @@ MUTATIONS = [
             (
                 WINDOW + "totals.rs",
                 "    pub(crate) units: u64,\n    pub(crate) revenue: MoneySum,\n}\n\nimpl Sold {\n",
-                "    pub(crate) units: u64,\n    pub(crate) revenue: MoneySum,\n    of_one_shard: MoneySum,\n}\n\n"
+                "    pub(crate) units: u64,\n    pub(crate) revenue: MoneySum,\n    pub(crate) of_one_shard: MoneySum,\n}\n\n"
                 "impl Sold {\n",
             ),
             (
@@ -635,6 +635,11 @@ MUTATIONS = [
                 WINDOW + "totals.rs",
                 "(std::cmp::Reverse(sold.revenue.get()), ",
                 "(std::cmp::Reverse(sold.of_one_shard.get()), ",
+            ),
+            (
+                WINDOW + "state.rs",
+                "revenue: MoneySum::decode(from)? })\n",
+                "revenue: MoneySum::decode(from)?, ..Sold::default() })\n",
             ),
         ],
         CLAIMS,
