@@ -129,7 +129,7 @@ impl LayerEncoding {
     }
 }
 
-/// Rows of Bronze or Silver as one complete file, as a [`LayerWriter`](crate::LayerWriter) writes it: for measuring what an
+/// Rows of Bronze or Silver as one complete file, as a [`LakeWriter`](crate::LakeWriter) writes it: for measuring what an
 /// encoding costs.
 ///
 /// # Errors
