@@ -181,15 +181,10 @@ impl ReplayError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            ReplayError::Open(OpenError::NotALake { .. } | OpenError::Description { .. })
-            | ReplayError::NoQuarantine { .. }
-            | ReplayError::Exists { .. } => true,
+            ReplayError::NoQuarantine { .. } | ReplayError::Exists { .. } => true,
+            ReplayError::Open(error) => error.is_usage(),
             ReplayError::Run(error) => error.is_usage(),
-            ReplayError::Open(OpenError::Store { .. })
-            | ReplayError::Read(_)
-            | ReplayError::List(_)
-            | ReplayError::File { .. }
-            | ReplayError::Stdout(_) => false,
+            ReplayError::Read(_) | ReplayError::List(_) | ReplayError::File { .. } | ReplayError::Stdout(_) => false,
         }
     }
 }

@@ -115,15 +115,12 @@ impl ShowError {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         match self {
-            ShowError::Open(OpenError::NotALake { .. } | OpenError::Description { .. })
-            | ShowError::UnknownTable { .. }
+            ShowError::Open(error) => error.is_usage(),
+            ShowError::UnknownTable { .. }
             | ShowError::UnknownGrain { .. }
             | ShowError::Conflict { .. }
             | ShowError::EmptySpan { .. } => true,
-            ShowError::Open(OpenError::Store { .. })
-            | ShowError::Read(_)
-            | ShowError::List(_)
-            | ShowError::Write(_) => false,
+            ShowError::Read(_) | ShowError::List(_) | ShowError::Write(_) => false,
         }
     }
 }

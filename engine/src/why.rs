@@ -52,7 +52,7 @@ impl WhyError {
     /// Whether the user has to change what was asked for (exit 2), rather than the world (exit 1).
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, WhyError::Open(OpenError::NotALake { .. } | OpenError::Description { .. }))
+        matches!(self, WhyError::Open(error) if error.is_usage())
     }
 }
 

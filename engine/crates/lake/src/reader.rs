@@ -49,6 +49,17 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// Whether the user has to name another folder (exit 2), rather than the world to change (exit 1).
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        match self {
+            OpenError::NotALake { .. } | OpenError::Description { .. } => true,
+            OpenError::Store { .. } => false,
+        }
+    }
+}
+
 /// Why a table cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
