@@ -14,23 +14,9 @@ root=$(cd "$here/.." && pwd)
 checks=$here/checks
 cd "$root"
 
-tillrace=${TILLRACE:-}
-if [[ -z $tillrace ]]; then
-    for built in target/release/tillrace target/debug/tillrace; do
-        if [[ -x $built && (-z $tillrace || $built -nt $tillrace) ]]; then
-            tillrace=$built
-        fi
-    done
-fi
-if [[ -z $tillrace || ! -x $tillrace ]]; then
-    echo "check.sh: no tillrace binary: build one with cargo build, or set TILLRACE to its path" >&2
-    exit 2
-fi
-
-if [[ ! -x .venv/bin/python ]]; then
-    python3 -m venv .venv
-fi
-.venv/bin/pip install --quiet --disable-pip-version-check --requirement "$checks/requirements.txt"
+source engine/tests/checks.sh
+tillrace=$(built_tillrace check.sh)
+need_python "$checks/requirements.txt"
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here:$checks
 
 work=target/powerbi

@@ -18,10 +18,8 @@ if [[ ! -d target/browser/node_modules/playwright-core || ! -d target/browser/no
     cp wasm-demo/tests/package.json target/browser/
     npm install --prefix target/browser --no-audit --no-fund --silent
 fi
-if [[ ! -x .venv/bin/python ]]; then
-    python3 -m venv .venv
-fi
-.venv/bin/pip install --quiet --disable-pip-version-check --requirement engine/tests/duckdb/requirements.txt
+source engine/tests/checks.sh
+need_python engine/tests/duckdb/requirements.txt
 
 [[ -n ${BUILT:-} ]] || wasm-demo/build.sh
 cargo build --quiet -p engine

@@ -15,23 +15,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 cd "$root"
 
-tillrace=${TILLRACE:-}
-if [[ -z $tillrace ]]; then
-    for built in target/release/tillrace target/debug/tillrace; do
-        if [[ -x $built && (-z $tillrace || $built -nt $tillrace) ]]; then
-            tillrace=$built
-        fi
-    done
-fi
-if [[ -z $tillrace || ! -x $tillrace ]]; then
-    echo "run.sh: no tillrace binary: build one with cargo build, or set TILLRACE to its path" >&2
-    exit 2
-fi
-
-if [[ ! -x .venv/bin/python ]]; then
-    python3 -m venv .venv
-fi
-.venv/bin/pip install --quiet --disable-pip-version-check --requirement "$here/requirements.txt"
+source engine/tests/checks.sh
+tillrace=$(built_tillrace run.sh)
+need_python "$here/requirements.txt"
 export PYTHONDONTWRITEBYTECODE=1
 
 mkdir -p target
