@@ -3,8 +3,9 @@
 //! An identifier matters as long as its window is open. Identifiers live in generations of tables, each for a range of
 //! windows: a window has one of its own while there are few, and all further ones share the newest. A generation is
 //! dropped as a whole once its last window is emitted. So forgetting costs no sweep, a look probes as many tables as
-//! windows are open (mostly one, for a while at the turn of a window two, never more than three), and what is kept
-//! beyond the open windows is little where few are open, and about as much again where many are.
+//! windows are open (mostly one, for a while at the turn of a window two, and three at the most unless open windows lie
+//! tens of thousands apart), and what is kept beyond the open windows is little where few are open, and about as much
+//! again where many are.
 
 use engine_model::{EventTime, Grain, Text, WindowId};
 
